@@ -1,0 +1,58 @@
+/* config: the options of poold, from flags, POOLD_… variables and a file of `name = value` lines,
+ * in this order of precedence. One table (config.c) names each option once: its flag, variable and
+ * file key are the same word ("--max-body", POOLD_MAX_BODY, `max-body`).
+ *
+ * poold parses; it hands the server and workers what they need as flags of their own, through
+ * config_to_argv, so that all three read one table. Not thread-safe; read-only after parsing. */
+#ifndef POOLD_BASE_CONFIG_H
+#define POOLD_BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+
+#define CONFIG_FUNCTIONS_MAX 16
+
+struct config {
+    char listen[128];          /* ADDR:PORT, [V6]:PORT; default 127.0.0.1:8080; port 0 picks one */
+    char data[1024];           /* data directory; default ./poold-data; created when missing, 0700 */
+    unsigned processes;        /* pool size; 0 (the default) = cpu_count() */
+    char functions[CONFIG_FUNCTIONS_MAX][1024]; /* --functions, repeatable */
+    unsigned functions_count;
+    char token_file[1024];     /* "" = none */
+    char allow_hosts[1024];    /* further Host names that are ours, comma separated */
+    bool test_functions;       /* fault injectors may be called */
+    enum log_level log_level;
+    unsigned grace_s;          /* drain on SIGTERM: how long running items may finish; default 10 */
+    unsigned kill_grace_ms;    /* SIGTERM → SIGKILL for one worker; default 2000 */
+    unsigned hello_deadline_ms; /* a worker's first sign; default 10000 */
+    int64_t retention_s;       /* how long finished jobs are kept; default 604800 (7 days) */
+    int64_t max_body;          /* bytes of one JSON body; default 64 MiB (NDJSON is not limited) */
+    int64_t max_item;          /* bytes of one item; default 8 MiB (the frame's limit) */
+    int64_t max_value;         /* bytes of one value; default 8 MiB (the frame's limit) */
+    int64_t min_free;          /* bytes: below this much free disk, submissions get 507; default 64 MiB */
+    unsigned max_connections;  /* default 1024 */
+    unsigned max_connections_per_address; /* default 512 */
+    unsigned max_streams;      /* suspended streams and waits; default 512 */
+    unsigned head_timeout_ms;  /* a request's head must be complete in this time; default 10000 */
+    unsigned body_timeout_ms;  /* longest silence within a body; default 60000 */
+    /* set by poold for its children, not for people */
+    bool read_only;            /* after a storage error: serve what is there, accept nothing */
+};
+
+enum config_result { CONFIG_OK, CONFIG_HELP, CONFIG_VERSION, CONFIG_ERROR };
+
+/* Fills `config` with defaults, then file, environment, flags. On CONFIG_ERROR `message` says which
+ * option of which source is wrong and what was expected. */
+enum config_result config_parse(struct config *config, int argc, char **argv, char *message, size_t message_size);
+/* The text of --help: usage, every option with its default and variable. Prints to `stream` (FILE *). */
+void config_print_help(void *stream);
+/* A NULL-terminated argv ("program", "--listen=…", …) that config_parse reads back to the same values.
+ * Allocated in one block: free() it. */
+char **config_to_argv(const struct config *, const char *program);
+
+#define POOLD_VERSION "0.1.0"
+
+#endif
