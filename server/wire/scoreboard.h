@@ -1,0 +1,45 @@
+/* scoreboard: what every worker is doing right now, in shared memory on a file (`scoreboard` in the data directory).
+ *
+ * One page per slot, one writer each: the worker in that slot maps only its own page, so a wild write hits nobody
+ * else. It gives exact blame without a message per item, timeouts without a timer per item, and it outlives kill -9:
+ * at the next start it says which items were running. The supervisor creates and sizes the file; the server maps all
+ * of it and, while no worker runs, wipes what it has dealt with. */
+#ifndef POOLD_WIRE_SCOREBOARD_H
+#define POOLD_WIRE_SCOREBOARD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum worker_activity { ACTIVITY_NONE, ACTIVITY_STARTING, ACTIVITY_READY, ACTIVITY_RUNNING };
+
+struct scoreboard_slot {
+    _Atomic uint32_t generation;
+    _Atomic uint32_t activity;   /* enum worker_activity; written last when an item starts, first when it ends */
+    _Atomic uint64_t run;        /* the slice's number (message run.run) */
+    _Atomic uint64_t job;        /* job seq */
+    _Atomic uint32_t index;      /* of the item in its job */
+    _Atomic uint32_t attempt;
+    _Atomic int64_t started_ns;  /* clock_coarse_ns when the item started; 0 when idle */
+    _Atomic uint64_t items_done; /* by this generation */
+};
+
+#define SCOREBOARD_PAGE 4096
+
+struct scoreboard {
+    unsigned slots;
+    char *map; /* slots pages */
+};
+
+/* Opens or creates `path` with WORKERS_MAX pages, really allocated (posix_fallocate: no SIGBUS on a full disk).
+ * Returns a descriptor to hand to children, or -1. Supervisor. */
+int scoreboard_create(const char *path, struct error *);
+/* Maps all slots (server) … */
+int scoreboard_map(struct scoreboard *, int fd, struct error *);
+void scoreboard_unmap(struct scoreboard *);
+struct scoreboard_slot *scoreboard_slot(const struct scoreboard *, unsigned slot);
+/* … or just one (worker). NULL on error. */
+struct scoreboard_slot *scoreboard_map_slot(int fd, unsigned slot, struct error *);
+
+#endif
