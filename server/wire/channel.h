@@ -1,8 +1,12 @@
 /* channel: frames over a non-blocking AF_UNIX stream socket, with descriptors where wanted.
  *
  * Both directions are buffered and bounded; a peer that does not read is an error once CHANNEL_OUT_MAX is queued.
- * The channel knows no event loop: its owner polls the descriptor and calls channel_receive / channel_flush.
- * Owned by one thread. */
+ * The channel knows no event loop: its owner polls the descriptor (level-triggered) and calls channel_receive, then
+ * channel_next until false; channel_flush when writable.
+ *
+ * Drain before judging death: a failed write (the peer has died) sets `broken`, but what the peer said before can still
+ * be received; only its nonsense (`confused`) ends reading. So, once a peer is known to be gone, call channel_receive
+ * and channel_next in turns until CHANNEL_EOF or CHANNEL_BROKEN, then channel_close. Owned by one thread. */
 #ifndef POOLD_WIRE_CHANNEL_H
 #define POOLD_WIRE_CHANNEL_H
 
@@ -22,12 +26,17 @@ struct channel {
     size_t in_start;  /* consumed part of `in` */
     struct buf out;
     size_t out_start;
-    struct { size_t at; int fds[CHANNEL_FDS_MAX]; } pending[64]; /* descriptors to go with the byte at `at` of out */
+    struct {
+        size_t at;
+        int fds[CHANNEL_FDS_MAX];
+        unsigned count;
+    } pending[64]; /* descriptors to go with the byte at `at` of out, in order */
     unsigned pending_count;
     int received[128]; /* descriptors that came and were not yet taken, in order */
     unsigned received_count;
     bool eof;    /* the peer has closed */
     bool broken; /* nonsense or an error: close it */
+    bool confused; /* broken by what it sent: nothing more is read */
 };
 
 enum channel_status { CHANNEL_OK, CHANNEL_EOF, CHANNEL_BROKEN };
@@ -45,13 +54,14 @@ enum channel_status channel_send_fds(struct channel *, unsigned type, uint32_t s
 enum channel_status channel_flush(struct channel *);
 /* True while something is queued: poll for writing too. */
 bool channel_wants_write(const struct channel *);
-/* Reads what is there (at most ~1 MiB a call, so that one peer cannot starve the others). CHANNEL_EOF only once the
- * peer closed; frames that came before are still delivered by channel_next. */
+/* Reads what is there (at most ~1 MiB a call, so that one peer cannot starve the others, and no more than fits while
+ * whole frames wait for channel_next). CHANNEL_EOF only once the peer closed; frames that came before are still
+ * delivered by channel_next. CHANNEL_BROKEN for nonsense and errors of reading. */
 enum channel_status channel_receive(struct channel *);
 /* The next whole frame, valid until the next channel_receive; false when there is none or when nonsense was met
  * (then `broken` is set). */
 bool channel_next(struct channel *, struct frame *);
-/* Takes the oldest received descriptor, or -1. */
+/* Takes the oldest received descriptor, or -1. They arrive no later than the frame they were sent with. */
 int channel_take_fd(struct channel *);
 /* Closes all; idempotent. */
 void channel_close(struct channel *);

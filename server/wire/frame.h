@@ -27,7 +27,7 @@ struct frame {
 size_t frame_encode(unsigned char *to, unsigned type, uint32_t slot, uint32_t generation, const unsigned char *body,
                     size_t body_length, size_t tail_length);
 /* Looks at `length` bytes at `from`. Returns the size of the whole first frame and fills *frame; 0 when more bytes
- * are needed (*needed, if not NULL, says how many in all once the head is known); -1 when it is no frame. */
+ * are needed (*needed, if not NULL, says how many in all once the head is known, FRAME_HEAD_BYTES before); -1 when it is no frame. */
 ptrdiff_t frame_decode(struct frame *frame, const unsigned char *from, size_t length, size_t *needed);
 
 #endif

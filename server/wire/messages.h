@@ -1,6 +1,6 @@
 /* messages: what supervisor, server and workers say to each other, made from messages.def.
  *
- * For MESSAGE(run, 2, …) this gives `struct message_run`, MESSAGE_RUN = 2, `message_run_encode` and
+ * For MESSAGE(run, 2, …) this gives `struct message_run`, MESSAGE_run = 2, `message_run_encode` and
  * `message_run_decode`. Numbers travel little-endian. A message must end exactly at its end: the decoder gets the
  * tail separately (frame.h), so a short or long body is an error. Any thread. */
 #ifndef POOLD_WIRE_MESSAGES_H
@@ -25,7 +25,7 @@ enum stop_cause {
     STOP_SHUTDOWN, /* the service ends */
     STOP_CAUSES
 };
-/* "timeout", "cancel", …; "none". */
+/* "timeout", "cancel", …; "none"; "unknown" for a number that is none (it came from a wire). */
 const char *stop_cause_name(enum stop_cause);
 
 #define FIELD_U32 uint32_t
@@ -36,9 +36,9 @@ const char *stop_cause_name(enum stop_cause);
     struct message_##name {                                                                                            \
         fields                                                                                                         \
     };                                                                                                                 \
-    /* Writes the body to `to` (MESSAGE_BODY_MAX bytes); returns its length. */                                        \
+    /* Writes the body to `to` (MESSAGE_BODY_MAX bytes); returns its length. Texts must be ended by a NUL. */          \
     size_t message_##name##_encode(const struct message_##name *, unsigned char *to);                                  \
-    /* 0, or -1 when [from, from+length) is not exactly one. */                                                        \
+    /* 0, or -1 when [from, from+length) is not exactly one (then the struct holds nothing of use). */                 \
     int message_##name##_decode(struct message_##name *, const unsigned char *from, size_t length);
 #include "wire/messages.def"
 #undef MESSAGE

@@ -25,7 +25,7 @@ struct scoreboard_slot {
     _Atomic uint64_t items_done; /* by this generation */
 };
 
-#define SCOREBOARD_PAGE 4096
+#define SCOREBOARD_PAGE 4096 /* what mmap can give a worker of its own; a machine with larger pages gets an error */
 
 struct scoreboard {
     unsigned slots;
@@ -35,9 +35,10 @@ struct scoreboard {
 /* Opens or creates `path` with WORKERS_MAX pages, really allocated (posix_fallocate: no SIGBUS on a full disk).
  * Returns a descriptor to hand to children, or -1. Supervisor. */
 int scoreboard_create(const char *path, struct error *);
-/* Maps all slots (server) … */
+/* Maps all slots (server) …  0 or -1. The descriptor stays the caller's. */
 int scoreboard_map(struct scoreboard *, int fd, struct error *);
 void scoreboard_unmap(struct scoreboard *);
+/* The slot must be one (check a number that came from a child before). */
 struct scoreboard_slot *scoreboard_slot(const struct scoreboard *, unsigned slot);
 /* … or just one (worker). NULL on error. */
 struct scoreboard_slot *scoreboard_map_slot(int fd, unsigned slot, struct error *);
