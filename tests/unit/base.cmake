@@ -1,0 +1,2 @@
+poold_unit(base poold_base)
+poold_unit(config poold_base)
