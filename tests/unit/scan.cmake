@@ -1,0 +1,1 @@
+poold_unit(scan poold_wire PkgConfig::JANSSON)
