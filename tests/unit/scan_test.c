@@ -190,7 +190,7 @@ static void test_generated(void **state)
         put_space(&draft);
         seen[ask(draft.bytes, draft.length)]++;
     }
-    assert_true(seen[ORACLE_BOTH_ACCEPT] > 15000); /* the rest has a key with \\u0000 or a huge number */
+    assert_true(seen[ORACLE_BOTH_ACCEPT] > 15000); /* the rest has a key with \u0000 or a huge number */
     print_message("generated: %u accepted, %u rejected, %u differ as listed\n", seen[0], seen[1], seen[2]);
 }
 
