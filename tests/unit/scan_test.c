@@ -232,12 +232,13 @@ static void test_utf8_exhaustively(void **state)
 static void test_escapes_exhaustively(void **state)
 {
     (void)state;
+    static const unsigned seconds[] = {0x41, 0xdbff, 0xdc00, 0xdfff, 0xe000};
     char text[32];
     for (unsigned code = 0; code < 0x10000; code += code >= 0xd7f0 && code < 0xe010 ? 1 : 37) {
         int length = snprintf(text, sizeof text, "\"\\u%04x\"", code);
         ask(text, (size_t)length);
-        for (unsigned low = 0xdbff; low <= 0xe000; low += 0x200) {
-            length = snprintf(text, sizeof text, "\"\\u%04X\\u%04x\"", code, low);
+        for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
+            length = snprintf(text, sizeof text, "\"\\u%04X\\u%04x\"", code, seconds[i]);
             ask(text, (size_t)length);
         }
     }
