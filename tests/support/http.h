@@ -15,12 +15,12 @@ struct http {
 };
 
 struct ask {
-    const char *method;      /* "GET" when NULL, "POST" when there is a body */
-    const char *path;        /* with query */
+    const char *method; /* "GET" when NULL, "POST" when there is a body */
+    const char *path;   /* with query */
     const char *body;
-    size_t body_length;      /* 0 = strlen */
-    const char *headers[8];  /* "Name: value" */
-    int timeout_ms;          /* 60000 when 0 */
+    size_t body_length;     /* 0 = strlen */
+    const char *headers[8]; /* "Name: value" */
+    int timeout_ms;         /* 60000 when 0 */
     /* Called with every piece of the body instead of collecting it; false ends the request. */
     bool (*on_data)(void *context, const char *bytes, size_t length);
     /* Gives the next piece of a chunked upload: at most `size` bytes; 0 = the end, (size_t)-1 = break off. */
@@ -29,12 +29,12 @@ struct ask {
 };
 
 struct reply {
-    CURLcode code;  /* CURLE_OK when a whole answer came */
-    long status;    /* 0 = none came */
-    char *headers;  /* as they came */
-    char *body;     /* NUL-terminated */
+    CURLcode code; /* CURLE_OK when a whole answer came */
+    long status;   /* 0 = none came */
+    char *headers; /* as they came */
+    char *body;    /* NUL-terminated */
     size_t length;
-    json_t *json;   /* of the body when it is JSON, else NULL */
+    json_t *json; /* of the body when it is JSON, else NULL */
 };
 
 void http_open(struct http *, struct service *);

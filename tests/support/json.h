@@ -7,9 +7,9 @@
 
 #include "support/http.h"
 
-const json_t *json_at(const json_t *, const char *path);        /* NULL when absent */
-const char *json_text(const json_t *, const char *path);        /* "" when absent or no string */
-long long json_number(const json_t *, const char *path);        /* -1 when absent or no integer */
+const json_t *json_at(const json_t *, const char *path); /* NULL when absent */
+const char *json_text(const json_t *, const char *path); /* "" when absent or no string */
+long long json_number(const json_t *, const char *path); /* -1 when absent or no integer */
 
 struct job_id {
     char text[64];

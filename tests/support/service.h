@@ -1,8 +1,8 @@
 /* service: a real poold under test, in a temporary folder of its own.
  *
  * It runs in its own session, carries a unique POOLD_TEST_MARK in its environment, and logs into DIR/poold.log, so that
- * every process of its tree can be found again whatever was killed. One thread may start, kill and stop it; `port` may be
- * read from any. Functions that cannot do what they say end the test program with a message and the log's tail. */
+ * every process of its tree can be found again whatever was killed. One thread may start, kill and stop it; `port` may
+ * be read from any. Functions that cannot do what they say end the test program with a message and the log's tail. */
 #ifndef POOLD_TESTS_SERVICE_H
 #define POOLD_TESTS_SERVICE_H
 
@@ -13,12 +13,12 @@
 enum { SERVICE_ARGS_MAX = 24, SERVICE_PATIENCE_MS = 30000 };
 
 struct service {
-    char dir[256];  /* removed by service_end */
+    char dir[256]; /* removed by service_end */
     char data[280];
     char log[280];
     char mark[64];
     const char *args[SERVICE_ARGS_MAX];
-    pid_t pid;      /* the supervisor; 0 when it is not running */
+    pid_t pid; /* the supervisor; 0 when it is not running */
     _Atomic unsigned port;
 };
 

@@ -1,7 +1,7 @@
 /* stream: reads result lines as they come and judges them: each index once, in bounds, and what it said.
  *
- * A line is looked at with a few comparisons instead of a JSON tree: the benchmark's client must not be slower than what
- * it measures. */
+ * A line is looked at with a few comparisons instead of a JSON tree: the benchmark's client must not be slower than
+ * what it measures. */
 #ifndef POOLD_TESTS_STREAM_H
 #define POOLD_TESTS_STREAM_H
 
@@ -16,8 +16,8 @@ struct stream {
     char *rest; /* of a line that is not complete */
     size_t rest_length, rest_room;
     size_t lines, failed, wrong;
-    bool ended;       /* the line {"end":true,…} has come */
-    char end[512];    /* that line */
+    bool ended;    /* the line {"end":true,…} has come */
+    char end[512]; /* that line */
     char first_wrong[256];
 };
 

@@ -1,0 +1,15 @@
+/* bench_work: the measurements of bench_client. Each prints one line of JSON and returns the exit status. */
+#ifndef POOLD_TESTS_BENCH_WORK_H
+#define POOLD_TESTS_BENCH_WORK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "support/http.h"
+
+int bench_map(struct service *, uint32_t n, const char *function, const char *order, bool objects);
+int bench_clients(struct service *, uint32_t n, unsigned threads);
+int bench_upload(struct service *, uint32_t n);
+int bench_beside(struct service *, uint32_t n);
+
+#endif
