@@ -1,0 +1,1 @@
+poold_unit(wire poold_wire)
