@@ -1,0 +1,96 @@
+#include "supervisor/datadir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define PATH_SIZE 1280
+
+static void path_in(char to[PATH_SIZE], const char *directory, const char *name)
+{
+    snprintf(to, PATH_SIZE, "%s/%s", directory, name);
+}
+
+/* The pid in the lock file if that process may still be there, else 0. Our own number is a former container's. */
+static pid_t holder(int fd)
+{
+    char text[32] = "";
+    if (pread(fd, text, sizeof text - 1, 0) <= 0)
+        return 0;
+    pid_t pid = (pid_t)atoi(text);
+    bool alive = pid > 0 && pid != getpid() && (kill(pid, 0) == 0 || errno == EPERM);
+    return alive ? pid : 0;
+}
+
+/* While the holder lives, at once a conflict; when it is gone, its server is dying with it: give that a moment. */
+static int lock_patiently(int fd, pid_t *other)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    for (int left = 250; flock(fd, LOCK_EX | LOCK_NB) == -1; left--) {
+        *other = holder(fd);
+        if (errno == EINTR)
+            continue;
+        if (*other != 0 || left == 0)
+            return -1;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+static void note_holder(int fd)
+{
+    char text[32];
+    int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    ssize_t written = ftruncate(fd, 0) == 0 ? pwrite(fd, text, (size_t)length, 0) : -1;
+    (void)written; /* the lock is what counts; the pid is for people */
+}
+
+int datadir_lock(const char *path, struct error *error)
+{
+    char name[PATH_SIZE];
+    pid_t other = 0;
+    if (mkdir(path, 0700) == -1 && errno != EEXIST)
+        return error_set(error, "data directory %s: %s", path, strerror(errno));
+    path_in(name, path, "lock");
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd == -1)
+        return error_set(error, "%s: %s", name, strerror(errno));
+    if (lock_patiently(fd, &other) == -1) {
+        fd_close(&fd);
+        return error_set(error, "another poold uses this data directory (pid %d): %s", (int)other, path);
+    }
+    note_holder(fd);
+    return fd;
+}
+
+int datadir_write_address(const char *path, const char *at, struct error *error)
+{
+    char name[PATH_SIZE], fresh[PATH_SIZE];
+    path_in(name, path, "address");
+    path_in(fresh, path, "address.new");
+    FILE *file = fopen(fresh, "we");
+    if (file == NULL)
+        return error_set(error, "%s: %s", fresh, strerror(errno));
+    bool good = fprintf(file, "http://%s\n", at) > 0;
+    good = fclose(file) == 0 && good;
+    if (!good || rename(fresh, name) == -1)
+        return error_set(error, "%s: %s", name, strerror(errno));
+    return 0;
+}
+
+void datadir_remove_address(const char *path)
+{
+    char name[PATH_SIZE];
+    path_in(name, path, "address");
+    unlink(name);
+}

@@ -1,0 +1,44 @@
+/* poold: reads its options, takes the data directory and the port, then keeps a server and its workers alive. */
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "supervisor/supervisor.h"
+
+/* Static: half a hundred KiB of tables. */
+static struct supervisor supervisor;
+
+static int run(const struct config *config)
+{
+    struct error error = {""};
+    int status = EX_CONFIG;
+    log_setup("poold", config->log_level);
+    if (supervisor_init(&supervisor, config, &error) == 0)
+        status = supervisor_run(&supervisor);
+    else
+        fprintf(stderr, "poold: %s\n", error.text);
+    supervisor_destroy(&supervisor);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static struct config config;
+    char message[1024];
+    switch (config_parse(&config, argc, argv, message, sizeof message)) {
+    case CONFIG_OK:
+        return run(&config);
+    case CONFIG_HELP:
+        config_print_help(stdout);
+        return 0;
+    case CONFIG_VERSION:
+        printf("poold %s\n", POOLD_VERSION);
+        return 0;
+    case CONFIG_ERROR:
+        break;
+    }
+    fprintf(stderr, "poold: %s\n", message);
+    return EX_USAGE;
+}

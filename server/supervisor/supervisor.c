@@ -1,0 +1,228 @@
+#include "supervisor/supervisor.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "supervisor/datadir.h"
+#include "wire/scoreboard.h"
+
+int64_t supervisor_now(void)
+{
+    return clock_mono_ns();
+}
+
+/* ---- making ---- */
+
+/* Beside poold itself, unless POOLD_LIBEXEC says otherwise. */
+static int find_libexec(struct supervisor *s, struct error *error)
+{
+    const char *given = getenv("POOLD_LIBEXEC");
+    if (given != NULL && given[0] != '\0') {
+        snprintf(s->libexec, sizeof s->libexec, "%s", given);
+        return 0;
+    }
+    ssize_t length = readlink("/proc/self/exe", s->libexec, sizeof s->libexec - 1);
+    if (length == -1)
+        return error_set(error, "/proc/self/exe: %s; set POOLD_LIBEXEC", strerror(errno));
+    s->libexec[length] = '\0';
+    *strrchr(s->libexec, '/') = '\0';
+    return 0;
+}
+
+void supervisor_program(const struct supervisor *s, const char *name, char path[])
+{
+    snprintf(path, PATH_MAX, "%s/%s", s->libexec, name);
+}
+
+static int check_program(const struct supervisor *s, const char *name, struct error *error)
+{
+    char path[PATH_MAX];
+    supervisor_program(s, name, path);
+    return access(path, X_OK) == 0 ? 0 : error_set(error, "%.400s: %s", path, strerror(errno));
+}
+
+static int create_scoreboard(struct supervisor *s, struct error *error)
+{
+    char path[sizeof s->config.data + 16];
+    snprintf(path, sizeof path, "%s/scoreboard", s->config.data);
+    return s->scoreboard_fd = scoreboard_create(path, error);
+}
+
+int supervisor_init(struct supervisor *s, const struct config *config, struct error *error)
+{
+    *s = (struct supervisor){.config = *config, .lock_fd = -1, .scoreboard_fd = -1, .listener = {.fd = -1}};
+    slots_resize(&s->pool.slots, config->processes != 0 ? config->processes : cpu_count());
+    if (find_libexec(s, error) == -1 || check_program(s, "poold-server", error) == -1 ||
+        check_program(s, "poold-worker", error) == -1)
+        return -1;
+    if ((s->lock_fd = datadir_lock(s->config.data, error)) == -1 || create_scoreboard(s, error) == -1)
+        return -1;
+    if (listener_open(&s->listener, &s->config, error) == -1)
+        return -1;
+    return datadir_write_address(s->config.data, s->listener.at, error);
+}
+
+struct config supervisor_child_config(const struct supervisor *s)
+{
+    struct config config = s->config;
+    snprintf(config.listen, sizeof config.listen, "%.127s", s->listener.at);
+    config.processes = s->pool.slots.wanted;
+    config.read_only = s->server.read_only;
+    return config;
+}
+
+void supervisor_destroy(struct supervisor *s)
+{
+    if (s->listener.fd != -1)
+        datadir_remove_address(s->config.data);
+    listener_close(&s->listener);
+    fd_close(&s->scoreboard_fd);
+    fd_close(&s->lock_fd);
+}
+
+/* ---- the loop ---- */
+
+static bool is_ours(void *context, pid_t pid)
+{
+    struct supervisor *s = context;
+    return (s->server.state != SERVER_DOWN && s->server.pid == pid) || slots_find(&s->pool.slots, pid) != NULL;
+}
+
+static void on_gone(void *context, const struct corpse *corpse)
+{
+    struct supervisor *s = context;
+    if (!pool_exited(s, corpse) && !server_exited(s, corpse))
+        log_event(LOG_DEBUG, "orphan.reaped", "pid=%d", (int)corpse->pid);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct supervisor *s = timer->data;
+    control_receive(s, false); /* after a pause of the machine: what has come in time counts before deadlines do */
+    int64_t now = supervisor_now();
+    pool_deadlines(s, now);
+    server_deadlines(s, now);
+    supervisor_step(s);
+}
+
+static void arm_timer(struct supervisor *s, int64_t now)
+{
+    int64_t pool = pool_next(s, now), server = server_next(s, now);
+    int64_t next = pool == 0 || (server != 0 && server < pool) ? server : pool;
+    if (next == 0) {
+        uv_timer_stop(&s->timer);
+        return;
+    }
+    uv_update_time(&s->loop);
+    int64_t wait_ms = next > now ? (next - now) / NS_PER_MS + 1 : 0;
+    uv_timer_start(&s->timer, on_timer, (uint64_t)wait_ms, 0);
+}
+
+static bool is_over(const struct supervisor *s)
+{
+    return s->phase == PHASE_STOP && s->server.state == SERVER_DOWN && slots_alive(&s->pool.slots) == 0;
+}
+
+void supervisor_step(struct supervisor *s)
+{
+    int64_t now = supervisor_now();
+    server_start_if_due(s, now);
+    pool_fill(s, now);
+    control_check(s);
+    control_watch(s);
+    arm_timer(s, now);
+    if (is_over(s))
+        uv_stop(&s->loop);
+}
+
+void supervisor_stop(struct supervisor *s, int exit_code)
+{
+    s->phase = PHASE_STOP;
+    s->exit_code = exit_code;
+    pool_stop_all(s, s->config.kill_grace_ms);
+}
+
+/* ---- signals ---- */
+
+static void on_terminate(struct supervisor *s, int number)
+{
+    if (s->phase == PHASE_RUN && s->server.state != SERVER_DOWN) {
+        log_event(LOG_INFO, "drain", "signal=%d grace_s=%u", number, s->config.grace_s);
+        s->phase = PHASE_DRAIN;
+        server_drain(s);
+        return;
+    }
+    log_event(LOG_INFO, "shutdown", "signal=%d", number);
+    s->phase = PHASE_STOP;
+    server_kill(s, "shutdown");
+    pool_stop_all(s, 0);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct supervisor *s = handle->data;
+    if (number == SIGCHLD)
+        reap_children(is_ours, on_gone, s);
+    else if (number == SIGHUP)
+        log_event(LOG_INFO, "reload", "note=\"nothing to reload yet\"");
+    else
+        on_terminate(s, number);
+    supervisor_step(s);
+}
+
+/* Handlers of our own for each: as PID 1 there is no default action. */
+static void watch_signals(struct supervisor *s)
+{
+    static const int numbers[SUPERVISOR_SIGNALS] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+    signal(SIGPIPE, SIG_IGN); /* whoever reads our log may go before we do */
+    for (int i = 0; i < SUPERVISOR_SIGNALS; i++) {
+        int result = uv_signal_init(&s->loop, &s->signals[i]);
+        CHECK(result == 0, "uv_signal_init: %s", uv_strerror(result));
+        s->signals[i].data = s;
+        uv_signal_start(&s->signals[i], on_signal, numbers[i]);
+    }
+}
+
+/* ---- running ---- */
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void close_loop(struct supervisor *s)
+{
+    control_close(s);
+    uv_walk(&s->loop, close_handle, NULL);
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    int result = uv_loop_close(&s->loop);
+    CHECK(result == 0, "uv_loop_close: %s", uv_strerror(result));
+}
+
+int supervisor_run(struct supervisor *s)
+{
+    int result = uv_loop_init(&s->loop);
+    CHECK(result == 0, "uv_loop_init: %s", uv_strerror(result));
+    uv_timer_init(&s->loop, &s->timer);
+    s->timer.data = s;
+    reap_setup();
+    watch_signals(s);
+    supervisor_step(s);
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    reap_kill_strangers();
+    close_loop(s);
+    log_event(LOG_INFO, "stopped", "exit_code=%d", s->exit_code);
+    return s->exit_code;
+}
