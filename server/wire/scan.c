@@ -407,6 +407,15 @@ bool scan_next(struct scan_walk *walk)
     return at && walk_member(walk, &text, at);
 }
 
+bool scan_is_utf8(const char *at, const char *end)
+{
+    struct scan_error ignored;
+    const struct text text = {.end = end, .error = &ignored};
+    while (at && (at = plain_run(at, end)) != end)
+        at = (unsigned char)*at >= 0x80 ? utf8_run(&text, at) : at + 1;
+    return at;
+}
+
 int scan_integer(const char *at, const char *end, long long *value)
 {
     bool negative = at != end && *at == '-';

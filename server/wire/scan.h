@@ -53,6 +53,9 @@ struct scan_walk {
 void scan_enter(struct scan_walk *, char *at, char *end, bool flatten);
 bool scan_next(struct scan_walk *);
 
+/* True when the bytes are UTF-8 as Unicode has it (no overlongs, no surrogates); controls and NUL are fine here. */
+bool scan_is_utf8(const char *at, const char *end);
+
 /* Reads a number token that is an integer (no fraction, no exponent) in the range of long long;
  * 0, or -1 when it is none. */
 int scan_integer(const char *at, const char *end, long long *value);

@@ -513,6 +513,26 @@ static void test_walk_generated(void **state)
     }
 }
 
+/* --- UTF-8 ------------------------------------------------------------------------------------------------------ */
+
+static void test_is_utf8(void **state)
+{
+    (void)state;
+    seed = 5;
+    for (int round = 0; round < 20000; round++) {
+        struct draft draft = {.length = 0};
+        put_string(&draft);
+        mutate(&draft);
+        struct text text = text_of(draft.bytes, draft.length);
+        json_t *string = json_stringn(draft.bytes, draft.length);
+        assert_int_equal(scan_is_utf8(text.at, text.end), string != NULL);
+        json_decref(string);
+        text_free(&text);
+    }
+    static const char empty[1];
+    assert_true(scan_is_utf8(empty, empty));
+}
+
 /* --- integers --------------------------------------------------------------------------------------------------- */
 
 static void test_integer(void **state)
@@ -560,6 +580,7 @@ int main(void)
         cmocka_unit_test(test_flatten_generated),
         cmocka_unit_test(test_walk),
         cmocka_unit_test(test_walk_generated),
+        cmocka_unit_test(test_is_utf8),
         cmocka_unit_test(test_integer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
