@@ -1,0 +1,1 @@
+poold_unit(functions poold_functions)

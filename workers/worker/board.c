@@ -1,0 +1,42 @@
+/* board: see board.h. */
+#include "worker/board.h"
+
+static uint32_t generation_of(const struct scoreboard_slot *board)
+{
+    return atomic_load_explicit(&board->generation, memory_order_relaxed);
+}
+
+static bool holds_evidence(const struct worker *worker)
+{
+    return generation_of(worker->board) != worker->generation &&
+           atomic_load_explicit(&worker->board->activity, memory_order_relaxed) == ACTIVITY_RUNNING;
+}
+
+/* Makes the page ours: nothing of the predecessor may be read under our generation. */
+static void take(struct worker *worker, enum worker_activity activity)
+{
+    struct scoreboard_slot *board = worker->board;
+    atomic_store_explicit(&board->activity, activity, memory_order_release);
+    atomic_store_explicit(&board->started_ns, 0, memory_order_release);
+    if (generation_of(board) == worker->generation)
+        return;
+    atomic_store_explicit(&board->run, 0, memory_order_release);
+    atomic_store_explicit(&board->job, 0, memory_order_release);
+    atomic_store_explicit(&board->items_done, 0, memory_order_release);
+    atomic_store_explicit(&board->generation, worker->generation, memory_order_release);
+}
+
+void board_enter(struct worker *worker, enum worker_activity activity)
+{
+    if (!holds_evidence(worker))
+        take(worker, activity);
+}
+
+void board_slice(struct worker *worker, const struct message_run *run)
+{
+    struct scoreboard_slot *board = worker->board;
+    take(worker, ACTIVITY_READY);
+    atomic_store_explicit(&board->run, run->run, memory_order_release);
+    atomic_store_explicit(&board->job, run->job, memory_order_release);
+    atomic_store_explicit(&board->attempt, run->attempt, memory_order_release);
+}

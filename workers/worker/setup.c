@@ -1,0 +1,93 @@
+/* setup: from exec to a worker that can say hello. See worker.h. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "wire/fds.h"
+#include "worker/worker.h"
+
+#define EXIT_SETUP 2
+
+static _Noreturn void give_up(const char *why)
+{
+    fprintf(stderr, "poold-worker: %s\n", why);
+    exit(EXIT_SETUP);
+}
+
+static uint32_t number_from(const char *variable)
+{
+    const char *text = getenv(variable);
+    char *end = NULL;
+    errno = 0;
+    unsigned long value = text ? strtoul(text, &end, 10) : 0;
+    if (text == NULL || *text < '0' || *text > '9' || *end != '\0' || errno != 0 || value > UINT32_MAX) {
+        fprintf(stderr, "poold-worker: %s is missing or no number; poold starts workers, people do not\n", variable);
+        exit(EXIT_SETUP);
+    }
+    return (uint32_t)value;
+}
+
+/* The death signal is asked for again after exec, which may have cleared it, and says nothing when the supervisor is
+ * already gone: hence the look at who our parent is. (The true lifeline is the channel's EOF.) */
+static void follow_the_supervisor(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getenv("POOLD_WORKER_PARENT") && (uint32_t)getppid() != number_from("POOLD_WORKER_PARENT"))
+        exit(0);
+}
+
+/* SIGTERM ends the worker at once: there is nothing to save that is not in the workbench. */
+static void set_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGPIPE, SIG_IGN);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void read_arguments(struct worker *worker, int argc, char **argv)
+{
+    static struct config config;
+    char message[512], process[32];
+    worker->slot = number_from("POOLD_WORKER_SLOT");
+    worker->generation = number_from("POOLD_WORKER_GENERATION");
+    if (config_parse(&config, argc, argv, message, sizeof message) != CONFIG_OK)
+        give_up(message);
+    worker->test_functions = config.test_functions;
+    snprintf(process, sizeof process, "worker-%u", worker->slot);
+    log_setup(process, config.log_level);
+}
+
+static void open_descriptors(struct worker *worker)
+{
+    struct error error;
+    for (int fd = FD_CHANNEL; fd <= FD_WORKBENCH; fd++)
+        if (fd_set_cloexec(fd, true) == -1)
+            give_up("descriptors 3 to 5 are not open");
+    if (fd_set_nonblocking(FD_CHANNEL, true) == -1)
+        give_up("the channel cannot be made non-blocking");
+    channel_init(&worker->channel, FD_CHANNEL);
+    worker->board = scoreboard_map_slot(FD_SCOREBOARD, worker->slot, &error);
+    if (worker->board)
+        worker->bench = workbench_map(FD_WORKBENCH, &error);
+    if (worker->board == NULL || worker->bench == NULL)
+        give_up(error.text);
+    close(FD_SCOREBOARD);
+    close(FD_WORKBENCH);
+}
+
+void worker_set_up(struct worker *worker, int argc, char **argv)
+{
+    *worker = (struct worker){.captured = {-1, -1}};
+    set_signals();
+    follow_the_supervisor();
+    read_arguments(worker, argc, argv);
+    open_descriptors(worker);
+}
