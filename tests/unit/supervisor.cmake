@@ -1,0 +1,1 @@
+poold_unit(supervisor poold_supervisor)
