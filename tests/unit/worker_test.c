@@ -211,6 +211,15 @@ static void run_gives(struct rig *rig, const struct job *job, uint32_t failed, c
 
 #define GIVES(rig, failed, lines, ...) run_gives(rig, &(struct job){__VA_ARGS__}, failed, lines)
 
+/* Until the scoreboard says so, at most 10 s. */
+static void await(struct rig *rig, enum worker_activity activity, uint32_t index)
+{
+    for (int i = 0; i < 10000; i++, usleep(1000))
+        if (rig->board->activity == activity && rig->board->index == index)
+            return;
+    fail_msg("activity %u, index %u", rig->board->activity, rig->board->index);
+}
+
 /* ---- tests ---- */
 
 static void hello_lists_functions(void **state)
@@ -227,9 +236,8 @@ static void hello_lists_functions(void **state)
     assert_non_null(strstr(list, "{\"name\":\"square\",\"kind\":\"builtin\",\"summary\":\""));
     assert_null(strstr(list, "\"crash\""));
     free(list);
-    usleep(20000);
+    await(&rig, ACTIVITY_READY, 0);
     assert_int_equal(rig.board->generation, GENERATION);
-    assert_int_equal(rig.board->activity, ACTIVITY_READY);
     GIVES(&rig, 1,
           "{\"index\":0,\"error\":{\"type\":\"error\",\"message\":\"no such function: "
           "crash\",\"signal\":null,\"exit_code\":null,\"attempts\":1}}\n",
@@ -281,8 +289,8 @@ static void trimming_takes_the_rest_back(void **state)
     (void)state;
     struct rig rig;
     start(&rig);
-    send_run(&rig, 1, &(struct job){.function = "sleep", .items = "0\n0.3\n0\n0\n", .count = 4});
-    usleep(100000);
+    send_run(&rig, 1, &(struct job){.function = "sleep", .items = "0\n1\n0\n0\n", .count = 4});
+    await(&rig, ACTIVITY_RUNNING, 1);
     assert_int_equal(workbench_trim(rig.bench, 1), 2);
     uint32_t count = 0;
     do {
@@ -310,7 +318,7 @@ static void a_kill_leaves_lines_and_blame(void **state)
     start(&rig);
     send_run(&rig, 9,
              &(struct job){.function = "sleep", .items = "0\n0\n30\n0\n", .count = 4, .first = 40, .attempt = 2});
-    usleep(100000);
+    await(&rig, ACTIVITY_RUNNING, 42);
     kill(rig.pid, SIGKILL);
     assert_int_equal(WTERMSIG(fate(&rig)), SIGKILL);
     workbench_outbox(rig.bench, 9, &lines);
