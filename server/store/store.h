@@ -23,31 +23,32 @@ struct store;
 
 enum store_status {
     STORE_OK,
-    STORE_FULL,     /* no space: nothing of the transaction is there; may be tried again */
-    STORE_IO,       /* the fate of the transaction is unknown: stop writing, say so, exit */
+    STORE_FULL, /* no space: nothing of the transaction is there; may be tried again */
+    STORE_IO,   /* the fate of the transaction is unknown: stop writing, say so, exit */
     STORE_NOT_FOUND,
-    STORE_GONE,     /* it was there once: deleted or expired */
+    STORE_GONE, /* it was there once: deleted or expired */
 };
 
 /* ---- writing (engine thread makes, store thread executes) ---- */
 
 enum store_op_type {
-    STORE_JOB_PUT,      /* a new job: `job` (whole view), `key` may be set */
-    STORE_JOB_UPDATE,   /* state, reason, counts.{total,succeeded,failed,cancelled}, positions, times, uploading, options.open */
-    STORE_JOB_LINK,     /* job.seq.retried_by = job.retried_by (and its created_ms) */
-    STORE_JOB_DELETE,   /* invisible (GONE) from this commit on; rows are removed by STORE_REAP in slices */
-    STORE_KEY_DROP,     /* forget the idempotency key of job.seq, if it has one */
-    STORE_CHUNK_PUT,    /* first, count, bytes = items, each ended by '\n'; origins may be set (retry) */
-    STORE_RESULT_PUT,   /* position, first, count, failed, bytes = lines; bytes NULL: all `count` were cancelled */
-    STORE_ATTEMPT_PUT,  /* an attempt of item `first` that did not succeed */
-    STORE_OUTPUT_PUT,   /* what item `first` printed in `attempt.number` on `stream`; bytes */
+    STORE_JOB_PUT,     /* a new job: `job` (whole view), `key` may be set */
+    STORE_JOB_UPDATE,  /* state, reason, counts.{total,succeeded,failed,cancelled}, positions, times, uploading,
+                          options.open */
+    STORE_JOB_LINK,    /* job.seq.retried_by = job.retried_by (and its created_ms) */
+    STORE_JOB_DELETE,  /* invisible (GONE) from this commit on; rows are removed by STORE_REAP in slices */
+    STORE_KEY_DROP,    /* forget the idempotency key of job.seq, if it has one */
+    STORE_CHUNK_PUT,   /* first, count, bytes = items, each ended by '\n'; origins may be set (retry) */
+    STORE_RESULT_PUT,  /* position, first, count, failed, bytes = lines; bytes NULL: all `count` were cancelled */
+    STORE_ATTEMPT_PUT, /* an attempt of item `first` that did not succeed */
+    STORE_OUTPUT_PUT,  /* what item `first` printed in `attempt.number` on `stream`; bytes */
 };
 
 struct store_attempt {
-    uint32_t number;          /* 1… ; interrupted ones repeat the number of the attempt they cost nothing */
+    uint32_t number; /* 1… ; interrupted ones repeat the number of the attempt they cost nothing */
     enum failure failure;
-    uint32_t signal;          /* 0 = none */
-    int32_t exit_code;        /* -1 = none */
+    uint32_t signal;              /* 0 = none */
+    int32_t exit_code;            /* -1 = none */
     int64_t started_ms, ended_ms; /* wall */
     char message[200];
 };
@@ -57,19 +58,19 @@ struct store_op {
     enum store_op_type type;
     int64_t seq;
     uint32_t first, count, failed, position, stream;
-    struct blob *bytes;      /* a reference that the op holds */
-    struct blob *origins;    /* CHUNK_PUT of a retry: count × uint32 (native), the index in the first job; or NULL */
-    struct job_view *job;    /* JOB_PUT, JOB_UPDATE, JOB_LINK: owned copy (malloc) */
+    struct blob *bytes;   /* a reference that the op holds */
+    struct blob *origins; /* CHUNK_PUT of a retry: count × uint32 (native), the index in the first job; or NULL */
+    struct job_view *job; /* JOB_PUT, JOB_UPDATE, JOB_LINK: owned copy (malloc) */
     struct store_attempt *attempt; /* ATTEMPT_PUT, OUTPUT_PUT (number only): owned (malloc) */
-    char *key;               /* JOB_PUT: Idempotency-Key or NULL; owned (malloc) */
-    uint64_t fingerprint;    /* JOB_PUT with key: of the request */
+    char *key;                     /* JOB_PUT: Idempotency-Key or NULL; owned (malloc) */
+    uint64_t fingerprint;          /* JOB_PUT with key: of the request */
 };
 
 /* One transaction: all or nothing, committed before `done`. */
 struct store_write {
     struct mail mail; /* first: travels in the store's mailbox */
     struct store_op *first, **last;
-    size_t bytes;     /* of all blobs, for the engine's accounting */
+    size_t bytes; /* of all blobs, for the engine's accounting */
     enum store_status status;
     void (*done)(struct store_write *); /* called on the store thread; takes the write back */
     void *owner;
@@ -85,8 +86,8 @@ struct store_load {
     struct mail mail;
     int64_t seq;
     uint32_t index;
-    uint32_t first, count;   /* out */
-    struct blob *items;      /* out: a reference for the asker */
+    uint32_t first, count; /* out */
+    struct blob *items;    /* out: a reference for the asker */
     enum store_status status;
     void (*done)(struct store_load *);
     void *owner;
@@ -106,11 +107,11 @@ struct store_reap {
 };
 
 struct store_stats {
-    uint64_t commits;       /* transactions committed (= syncs, one each) */
+    uint64_t commits; /* transactions committed (= syncs, one each) */
     uint64_t checkpoints;
-    uint64_t commit_ns;     /* time spent in them */
+    uint64_t commit_ns; /* time spent in them */
     int64_t wal_bytes;
-    int64_t free_bytes;     /* of the file system, as of the last look (≤ 1 s old) */
+    int64_t free_bytes; /* of the file system, as of the last look (≤ 1 s old) */
 };
 
 /* The thread. store_start after opening; the three put calls may come from the engine thread only; store_stop
@@ -139,8 +140,8 @@ struct store_reader;
 struct store_reader *store_reader_open(struct store *, struct error *);
 void store_reader_close(struct store_reader **);
 
-/* OK, NOT_FOUND or GONE (deleted or expired at now_ms; or its seq was given out and its row is no more). created_ms must
- * match unless 0. A job that has not ended has counts of what is committed; the engine knows the rest. */
+/* OK, NOT_FOUND or GONE (deleted or expired at now_ms; or its seq was given out and its row is no more). created_ms
+ * must match unless 0. A job that has not ended has counts of what is committed; the engine knows the rest. */
 enum store_status store_read_job(struct store_reader *, int64_t seq, int64_t created_ms, int64_t now_ms,
                                  struct job_view *);
 
