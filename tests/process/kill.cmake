@@ -13,3 +13,5 @@ set_tests_properties(process_killloop PROPERTIES TIMEOUT 400 LABELS "process;asa
 add_test(NAME process_broken_fence COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/broken_fence.sh)
 set_tests_properties(process_broken_fence PROPERTIES TIMEOUT 600 LABELS "process;asan-slow" RUN_SERIAL TRUE)
 
+poold_e2e(killmatrix process 400 killmatrix_moments.c)
+set_tests_properties(process_killmatrix PROPERTIES LABELS "process;asan-slow")
