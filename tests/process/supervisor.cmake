@@ -1,0 +1,20 @@
+# The real poold with a server and workers that do as the test says (POOLD_LIBEXEC points to them).
+set(fakes ${CMAKE_BINARY_DIR}/tests/fakes)
+foreach(fake server worker)
+  add_executable(fake_${fake} fake_${fake}.c)
+  target_link_libraries(fake_${fake} PRIVATE poold_wire poold_base)
+  set_target_properties(fake_${fake} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${fakes} OUTPUT_NAME poold-${fake})
+endforeach()
+
+add_library(poold_house STATIC house.c)
+target_compile_definitions(poold_house PRIVATE HOUSE_POOLD="$<TARGET_FILE:poold>" HOUSE_FAKES="${fakes}")
+target_link_libraries(poold_house PUBLIC poold_test_support poold_wire)
+add_dependencies(poold_house poold fake_server fake_worker)
+
+foreach(test supervisor_process supervisor_pool)
+  add_executable(${test}_test ${test}_test.c)
+  target_link_libraries(${test}_test PRIVATE poold_house)
+  set_target_properties(${test}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME process_${test} COMMAND ${test}_test)
+  set_tests_properties(process_${test} PROPERTIES TIMEOUT 180 LABELS process)
+endforeach()
