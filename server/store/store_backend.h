@@ -66,6 +66,14 @@ static inline uint32_t store_key_low(int64_t key)
     return (uint32_t)((uint64_t)key & UINT32_MAX);
 }
 
+/* What a job that has not ended runs or waits for only the engine knows; committed is that it is not done. */
+static inline void store_count_ready(struct job_view *view)
+{
+    struct job_counts *counts = &view->counts;
+    if (!job_state_ended(view->state))
+        counts->ready = counts->total - counts->succeeded - counts->failed - counts->cancelled;
+}
+
 /* True when a job with these is no more for readers. */
 static inline bool store_expired(int64_t expires_ms, int64_t now_ms)
 {

@@ -67,8 +67,6 @@ bool sqlite_read_job_row(sqlite3_stmt *statement, struct job_view *view)
     int at = 5;
     JOB_FIXED(READ)
     JOB_MOVING(READ)
-    struct job_counts *counts = &view->counts;
-    if (!job_state_ended(view->state)) /* what runs or waits only the engine knows */
-        counts->ready = counts->total - counts->succeeded - counts->failed - counts->cancelled;
+    store_count_ready(view);
     return deleted;
 }
