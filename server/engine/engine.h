@@ -74,7 +74,8 @@ struct engine_request {
     void (*done)(struct engine_request *);
     void *owner;                /* the asker's */
     int64_t deadline_ns;        /* clock_mono_ns; 0 = answer at once (RESULTS, JOB, SUBMIT: no waiting) */
-    struct { struct engine_request *next, **link; } waiting; /* the engine's */
+    struct { struct engine_request *next, **link; } waiting, timed; /* the engine's: by job, by deadline */
+    int64_t waits_for;          /* the engine's: seq of the job it waits with */
     int64_t seq;                /* in: the job (all but SUBMIT, VIEWS, POOL, RESIZE); out: SUBMIT */
     int64_t created_ms;         /* in: from the id, 0 = any; a mismatch is NOT_LIVE */
     struct job_view view;       /* out: SUBMIT, APPEND, JOB, CANCEL, RESULTS (when ended) */
@@ -184,9 +185,10 @@ bool engine_wait_functions(struct engine *, unsigned timeout_ms);
 /* Tells the supervisor that requests are accepted on this port. */
 void engine_announce(struct engine *, unsigned port);
 /* Blocks until the service shall end: drained, supervisor gone, or storage failed. Returns the exit status
- * (0, EX_UNAVAILABLE 69, EX_IOERR 74). `on_drain` is called (engine thread) when draining begins. */
+ * (0, EX_UNAVAILABLE 69, EX_IOERR 74). `on_drain` is called (this thread) when draining begins. */
 int engine_wait_end(struct engine *, void (*on_drain)(void *), void *context);
-/* Gives all requests back with ENGINE_SHUTDOWN, joins the thread. HTTP must ask nothing after. */
+/* Joins the thread, stops the store's (store_stop), gives all requests back with ENGINE_SHUTDOWN (on the calling
+ * thread). HTTP must ask nothing after. */
 void engine_stop(struct engine **);
 
 #endif

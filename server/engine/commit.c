@@ -1,0 +1,244 @@
+/* commit: one transaction a turn, one turn at the store at a time, so that positions are committed in their order; what
+ * comes meanwhile gathers into the next. Effects (showing results, ends, answers) follow the commit, never precede it.
+ *
+ * A full disk keeps the turn and tries it again; nothing is dispatched and no submission taken meanwhile. A commit of
+ * unknown fate ends the service. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "engine/core.h"
+
+struct write_end {
+    void (*after)(struct core *, struct store_write *, void *context);
+    void *context;
+};
+
+struct store_write *write_for(struct core *core, void (*after)(struct core *, struct store_write *, void *),
+                              void *context)
+{
+    (void)core;
+    struct store_write *write = store_write_new();
+    struct write_end *end = malloc(sizeof *end);
+    CHECK(end, "out of memory");
+    *end = (struct write_end){after, context};
+    write->owner = end;
+    return write;
+}
+
+void write_submit(struct core *core, struct store_write *write)
+{
+    core->ports.write(core->ports.context, write);
+}
+
+void core_written(struct core *core, struct store_write *write)
+{
+    struct write_end *end = write->owner;
+    if (write->status == STORE_IO && !core->storage_failed) {
+        core->storage_failed = true;
+        log_event(LOG_ERROR, "storage.failed", "note=\"the fate of the last commit is unknown\"");
+        core->ports.storage_failed(core->ports.context);
+    }
+    if (write->status == STORE_FULL && !core->storage_full) {
+        core->storage_full = true;
+        log_event(LOG_ERROR, "storage.full", "%s", "");
+    }
+    end->after(core, write, end->context);
+}
+
+/* Frees what write_for made. */
+void write_finish(struct store_write *write)
+{
+    free(write->owner);
+    store_write_free(&write);
+}
+
+static void turn_written(struct core *core, struct store_write *write, void *context);
+
+struct turn *turn_current(struct core *core)
+{
+    if (!core->turn) {
+        struct turn *turn = calloc(1, sizeof *turn);
+        CHECK(turn, "out of memory");
+        STAILQ_INIT(&turn->effects);
+        STAILQ_INIT(&turn->replies);
+        turn->write = write_for(core, turn_written, turn);
+        core->turn = turn;
+    }
+    return core->turn;
+}
+
+void turn_effect(struct core *core, struct effect effect)
+{
+    struct effect *copy = malloc(sizeof *copy);
+    CHECK(copy, "out of memory");
+    *copy = effect;
+    if (copy->job)
+        copy->job->pins++;
+    struct turn *turn = turn_current(core);
+    if (copy->type == EFFECT_REPLY)
+        STAILQ_INSERT_TAIL(&turn->replies, copy, link);
+    else
+        STAILQ_INSERT_TAIL(&turn->effects, copy, link);
+}
+
+static struct job_view *copy_view(const struct job *job)
+{
+    struct job_view *view = malloc(sizeof *view);
+    CHECK(view, "out of memory");
+    *view = job->view;
+    return view;
+}
+
+static void put_deferred(struct core *core, struct job *job)
+{
+    struct store_write *write = core->turn->write;
+    struct item_chunk *chunk;
+    struct store_op *op = store_write_add(write, STORE_JOB_PUT, job->view.seq);
+    op->job = copy_view(job);
+    op->key = job->key;
+    op->fingerprint = job->fingerprint;
+    job->key = NULL;
+    TAILQ_FOREACH(chunk, &job->chunks, link)
+    {
+        op = store_write_add(write, STORE_CHUNK_PUT, job->view.seq);
+        op->first = chunk->first;
+        op->count = chunk->count;
+        op->bytes = blob_ref(chunk->items);
+    }
+    job->deferred = false;
+    job->accepted = true;
+}
+
+static void put_dirty(struct core *core)
+{
+    for (size_t i = 0; i < core->dirty_count; i++) {
+        struct job *job = core->dirty[i];
+        turn_current(core);
+        if (job->deferred)
+            put_deferred(core, job);
+        else
+            store_write_add(core->turn->write, STORE_JOB_UPDATE, job->view.seq)->job = copy_view(job);
+        turn_effect(core, (struct effect){.type = EFFECT_JOB,
+                                          .job = job,
+                                          .counts = job->view.counts,
+                                          .positions = job->view.positions,
+                                          .state = job->view.state});
+        job->dirty = false;
+        job->pins--;
+    }
+    core->dirty_count = 0;
+}
+
+void turn_flush(struct core *core)
+{
+    if (core->flying || core->storage_failed || (!core->turn && core->dirty_count == 0))
+        return;
+    put_dirty(core);
+    struct turn *turn = core->turn;
+    core->turn = NULL;
+    core->flying = turn;
+    if (turn->write->first)
+        write_submit(core, turn->write);
+    else
+        turn_written(core, turn->write, turn); /* only answers: nothing to wait for */
+}
+
+static void show(struct core *core, struct job *job, const struct effect *effect)
+{
+    job->shown = effect->counts;
+    job->shown_positions = effect->positions;
+    if (job_state_ended(effect->state))
+        job->shown_state = effect->state;
+    if (job_state_ended(effect->state) && !job->ended)
+        job_ended(core, job);
+    else
+        follow_wake(core, job);
+}
+
+static void run_effect(struct core *core, struct effect *effect)
+{
+    struct job *job = effect->job;
+    if (job)
+        job->pins--;
+    switch (effect->type) {
+    case EFFECT_BATCH:
+        ranges_add(&job->committed, effect->batch.first, effect->batch.count);
+        recent_add(core, job, &effect->batch);
+        break;
+    case EFFECT_JOB:
+        show(core, job, effect);
+        break;
+    case EFFECT_REPLY:
+        if (job && effect->request->status == ENGINE_OK)
+            job_view_of(core, job, &effect->request->view);
+        reply(effect->request, effect->request->status);
+        if (job)
+            job_release(core, job);
+        break;
+    }
+}
+
+static void turn_written(struct core *core, struct store_write *write, void *context)
+{
+    struct turn *turn = context;
+    struct effect *effect;
+    STAILQ_CONCAT(&turn->effects, &turn->replies);
+    if (write->status == STORE_FULL || write->status == STORE_IO)
+        return; /* kept in core->flying: storage_tick tries again, or the service ends */
+    core->storage_full = false;
+    core->flying = NULL;
+    while ((effect = STAILQ_FIRST(&turn->effects))) {
+        STAILQ_REMOVE_HEAD(&turn->effects, link);
+        run_effect(core, effect);
+        free(effect);
+    }
+    write_finish(write);
+    free(turn);
+}
+
+/* Rows of jobs may have grown by appends that were committed after this turn was made. */
+static void refresh(struct core *core, struct store_write *write)
+{
+    for (struct store_op *op = write->first; op; op = op->next) {
+        struct job *job = op->type == STORE_JOB_UPDATE ? job_find(core, op->seq, 0) : NULL;
+        if (job)
+            op->job->counts.total = job->view.counts.total;
+    }
+}
+
+void storage_tick(struct core *core, int64_t now)
+{
+    if (core->storage_failed || !core->storage_full || now < core->full_retry_ns)
+        return;
+    core->full_retry_ns = now + FULL_RETRY_NS;
+    if (core->flying) {
+        refresh(core, core->flying->write);
+        core->flying->write->status = STORE_OK;
+        write_submit(core, core->flying->write);
+    } else {
+        core->storage_full = false; /* it was a submission's write; the next one will tell */
+    }
+}
+
+/* At shutdown: what was not written is not acknowledged either. */
+void turn_drop(struct core *core, struct turn **slot)
+{
+    struct turn *turn = *slot;
+    struct effect *effect;
+    (void)core;
+    if (!turn)
+        return;
+    STAILQ_CONCAT(&turn->effects, &turn->replies);
+    while ((effect = STAILQ_FIRST(&turn->effects))) {
+        STAILQ_REMOVE_HEAD(&turn->effects, link);
+        if (effect->type == EFFECT_REPLY)
+            reply(effect->request, ENGINE_SHUTDOWN);
+        if (effect->type == EFFECT_BATCH)
+            blob_unref(&effect->batch.lines);
+        free(effect);
+    }
+    write_finish(turn->write);
+    free(turn);
+    *slot = NULL;
+}

@@ -1,0 +1,367 @@
+/* core: the engine without its thread – live jobs, workers, slices, waiting requests – as plain data and functions that
+ * take events and act through ports. So a test runs it in simulated time with the store's twin, thousands of seeds a
+ * second (tests/unit/engine_test.c); engine.c runs it on a libuv loop.
+ *
+ * Who does what (each file a concern, all on the engine thread):
+ *   ranges    sets of item indices              lines      checks result lines
+ *   jobs      life of a job, its state          chunks     item texts: cached, dropped, loaded again
+ *   schedule  whose turn it is, how much        dispatch   slices to idle workers
+ *   slice     results, from frames or outbox    workers    coming, going, time, blame
+ *   attempts  failures: retry or final          commit     one transaction a turn, and what follows it
+ *   follow    waiting requests, recent results  submit     new jobs, more items
+ *   requests  the table of requests             recover    what the last life left
+ *
+ * The way of an item: ready range → slice → worker → checked line → batch with a position → (commit) → recent + store
+ * → whoever follows. Nothing is shown before its commit. */
+#ifndef POOLD_ENGINE_CORE_H
+#define POOLD_ENGINE_CORE_H
+
+#include <sys/queue.h>
+#include <stdio.h>
+#include <uthash.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "engine/engine.h"
+#include "engine/ranges.h"
+#include "wire/messages.h"
+#include "wire/scoreboard.h"
+#include "wire/workbench.h"
+
+enum {
+    PRIORITIES = 10,
+    INTERRUPTED_MAX = 3,        /* an item that was running at this many deaths of the service is not tried again */
+    JOBS_LIVE_MAX = 100000,     /* live jobs: ~2 KB each */
+    LINGER_MAX = 256,           /* ended jobs kept for followers that are just reading their last results… */
+};
+#define LINGER_NS (2 * NS_PER_S) /* …for this long */
+#define TICK_NS (20 * NS_PER_MS)
+#define DEFER_NS (5 * NS_PER_MS) /* an apply that is waited for shares its result's commit if that comes this soon */
+#define CANCEL_PATIENCE_NS (50 * NS_PER_MS) /* a running item may end by itself before its worker is stopped */
+#define SLICE_TARGET_NS (10 * NS_PER_MS)
+#define STEAL_AFTER_NS (20 * NS_PER_MS)
+#define FULL_RETRY_NS NS_PER_S
+#define ITEMS_CACHE_BYTES ((size_t)16 << 20)
+#define ITEMS_AHEAD_BYTES ((size_t)1 << 20) /* of one job, when the cache is full */
+#define RECENT_JOB_BYTES ((size_t)4 << 20)
+#define RECENT_ALL_BYTES ((size_t)24 << 20)
+
+struct core;
+
+/* What the core does to the world. */
+struct core_ports {
+    void *context;
+    int64_t (*now_ns)(void *);
+    int64_t (*wall_ms)(void *);
+    /* Sends a slice; an error shows later as the worker's death. */
+    void (*run)(void *, unsigned slot, unsigned generation, const struct message_run *, const char *items, size_t length);
+    void (*stop_worker)(void *, unsigned slot, unsigned generation, enum stop_cause, unsigned grace_ms);
+    void (*release_worker)(void *, unsigned slot, unsigned generation); /* idle and no longer wanted: close its channel */
+    void (*worker_ready)(void *, unsigned slot, unsigned generation, unsigned pid);
+    void (*spawn_extra)(void *, uint64_t request);
+    void (*resize)(void *, unsigned processes);
+    void (*write)(void *, struct store_write *); /* comes back by core_written */
+    void (*load)(void *, struct store_load *);   /* … core_loaded */
+    void (*reap)(void *, struct store_reap *);   /* … core_reaped */
+    void (*storage_failed)(void *);              /* the fate of a commit is unknown: end the service */
+};
+
+/* Stored items of a job; `items` NULL: in the store only. */
+struct item_chunk {
+    TAILQ_ENTRY(item_chunk) link;
+    uint32_t first, count;
+    struct blob *items;
+    uint32_t cursor;      /* items before the cursor lie before cursor_offset */
+    size_t cursor_offset;
+};
+
+TAILQ_HEAD(item_chunk_list, item_chunk);
+
+/* An item that failed and will be tried again, or was interrupted before. */
+struct item_trouble {
+    UT_hash_handle hh;
+    uint32_t index;       /* key */
+    uint32_t failures;    /* attempts that count */
+    uint32_t interrupted; /* attempts that do not */
+    bool waiting;         /* for due_ns */
+    int64_t due_ns;
+};
+
+struct job {
+    UT_hash_handle hh; /* by view.seq */
+    struct job_view view;     /* what is true once all writes so far are committed */
+    struct job_counts shown;  /* what is committed */
+    int64_t shown_positions;
+    enum job_state shown_state;
+    unsigned pins;            /* turns and writes in flight that name it */
+
+    bool deferred;            /* not yet given to the store: an apply that is waited for */
+    bool dirty;               /* its row must be updated at the end of the turn */
+    bool accepted;            /* committed */
+    bool stopping;            /* cancelled or failing fast: nothing new starts */
+    bool cancelled;           /* …by request */
+    bool ended;               /* its end is committed */
+    bool ending;              /* its end is in a write */
+    int64_t accepted_ns, not_before_ns, ended_ns, stopping_ns;
+    char *key;                /* Idempotency-Key, until committed */
+    uint64_t fingerprint;
+
+    bool starved;             /* its next items are being loaded */
+    bool timed;               /* in core.timed: something about it depends on time */
+    TAILQ_ENTRY(job) timed_link;
+    struct function_cost *cost;
+
+    struct ranges ready;      /* items nobody runs */
+    struct ranges committed;  /* items whose results are committed */
+    struct item_chunk_list chunks;
+    size_t items_bytes;       /* of cached chunks */
+    unsigned loads;           /* under way */
+    struct item_trouble *troubles;
+    uint32_t waiting;         /* troubles with waiting set */
+    uint32_t workers;         /* that hold a slice of it */
+    uint32_t spawning;        /* extra workers on their way for it */
+
+    bool queued;              /* in a run queue */
+    TAILQ_ENTRY(job) runnable;
+
+    struct store_batch *recent; /* ring of committed batches, by position; recent[(recent_start+i) % capacity] */
+    unsigned recent_start, recent_count, recent_capacity;
+    size_t recent_bytes;
+
+    bool appending;           /* an append write is in flight (one at a time: no holes) */
+    struct engine_request *appends; /* requests that wait for their turn, oldest first */
+    struct engine_request *followers; /* RESULTS, JOB, SUBMIT and CANCEL requests that wait */
+    TAILQ_ENTRY(job) lingering;
+};
+TAILQ_HEAD(job_list, job);
+
+struct run_queue {
+    struct job_list levels[PRIORITIES];
+    uint64_t pass[PRIORITIES]; /* stride scheduling: the level with the least pass is next */
+    uint64_t now;
+};
+
+struct worker {
+    bool present, ready, extra, stopping, releasing;
+    unsigned slot, generation, pid;
+    uint64_t request; /* extra */
+    struct workbench *bench;
+    struct scoreboard_slot *board;
+    int64_t since_ms;
+    uint64_t items_done;
+    unsigned restarts;
+    enum stop_cause stop_cause;
+    /* the slice it runs; job NULL = idle */
+    struct job *job;
+    struct blob *items;
+    uint64_t run;
+    uint32_t first, count, received, attempt;
+    int64_t started_ns;
+    struct function_cost *cost;
+};
+
+/* What is known of a function's speed. */
+struct function_cost {
+    UT_hash_handle hh;
+    char name[65];
+    int64_t ns;     /* per item, smoothed; 0 = unknown */
+    uint32_t grow;  /* largest slice to try next */
+};
+
+/* What follows the commit of a turn. */
+struct effect {
+    STAILQ_ENTRY(effect) link;
+    enum { EFFECT_BATCH, EFFECT_JOB, EFFECT_REPLY } type;
+    struct job *job;
+    struct store_batch batch;       /* BATCH */
+    struct job_counts counts;       /* JOB */
+    int64_t positions;
+    enum job_state state;
+    struct engine_request *request; /* REPLY */
+};
+STAILQ_HEAD(effect_list, effect);
+
+struct turn {
+    struct store_write *write;
+    struct effect_list effects; /* in order, first */
+    struct effect_list replies; /* then these, so that they tell of the state after them */
+    struct core *core;
+};
+
+struct core {
+    const struct config *config;
+    struct core_ports ports;
+    struct store_reader *reader;
+    int64_t last_seq;
+    uint64_t last_run, last_request;
+
+    struct job *jobs; /* live, by seq */
+    unsigned job_count;
+    struct job_list lingering;
+    unsigned lingering_count;
+    struct job_list timed;
+    struct engine_request *timed_requests;
+    struct job **dirty; /* jobs to update at the end of the turn */
+    size_t dirty_count, dirty_capacity;
+    struct run_queue pool_queue, extra_queue;
+    size_t items_bytes, recent_bytes;
+
+    struct worker workers[WORKERS_MAX];
+    unsigned worker_top;   /* slots below it may be present */
+    unsigned processes, cpu_count;
+    unsigned extras;       /* present or asked for */
+    struct function_cost *costs;
+    struct blob *functions;
+    struct function_name *function_names;
+
+    struct turn *turn;     /* being filled */
+    struct turn *flying;   /* at the store: one at a time, so that positions commit in order */
+    bool storage_full, storage_failed;
+    int64_t full_retry_ns;
+    struct store_reap reap;
+    bool reaping;
+    int64_t reap_ns;
+
+    bool draining;
+    struct engine_counters counters;
+    struct store *store;   /* for statistics only */
+};
+
+/* ---- events (engine.c or a test calls these) ---- */
+void core_init(struct core *, const struct config *, const struct core_ports *, struct store *, struct store_reader *);
+/* recover.c: reads what the last life left; board may be NULL. */
+int core_recover(struct core *, const struct scoreboard *, struct error *);
+void core_request(struct core *, struct engine_request *);
+void core_worker_new(struct core *, unsigned slot, const struct message_worker_new *, unsigned generation,
+                     struct workbench *, struct scoreboard_slot *);
+void core_worker_hello(struct core *, unsigned slot, unsigned generation, const char *functions, size_t length);
+void core_worker_result(struct core *, unsigned slot, unsigned generation, const struct message_result *,
+                        const char *lines, size_t length);
+void core_worker_output(struct core *, unsigned slot, unsigned generation, const struct message_output *,
+                        const char *bytes, size_t length);
+void core_worker_nonsense(struct core *, unsigned slot, unsigned generation);
+/* After its channel has been drained. The workbench is unmapped by the caller after this. */
+void core_worker_gone(struct core *, unsigned slot, unsigned generation, const struct message_worker_gone *);
+void core_pool_state(struct core *, const struct message_pool_state *);
+void core_written(struct core *, struct store_write *);
+void core_loaded(struct core *, struct store_load *);
+void core_reaped(struct core *, struct store_reap *);
+/* Every TICK_NS while core_busy, each second otherwise: timeouts, delays, retries, deadlines, retention. */
+void core_tick(struct core *);
+bool core_busy(const struct core *);
+/* After every batch of events: dispatches, and gives the turn to the store. */
+void core_turn_end(struct core *);
+void core_drain(struct core *);
+/* Draining and nothing runs and nothing is unwritten. */
+bool core_drained(const struct core *);
+/* Gives back all requests; frees everything. */
+void core_shutdown(struct core *);
+
+/* ---- jobs.c ---- */
+struct job *job_find(struct core *, int64_t seq, int64_t created_ms);
+struct job *job_new(struct core *);
+/* The one place where a job's state moves; forbidden moves abort. */
+void job_set_state(struct core *, struct job *, enum job_state);
+bool job_state_allowed(enum job_state from, enum job_state to);
+void job_touch(struct core *, struct job *); /* its row must be written */
+/* Ends it if nothing is left to do; puts it into or out of its run queue. Call after every change. */
+void job_settle(struct core *, struct job *);
+/* Nothing new starts; ready items become cancelled. `by_request` makes the end `cancelled`, otherwise `failed`. */
+void job_stop(struct core *, struct job *, bool by_request, const char *reason);
+void job_view_of(const struct core *, const struct job *, struct job_view *);
+void job_ended(struct core *, struct job *);   /* its end is committed */
+void job_release(struct core *, struct job *); /* frees it once nothing needs it */
+void job_free(struct core *, struct job *);
+void job_time(struct core *, struct job *); /* let jobs_tick look at it */
+void jobs_tick(struct core *, int64_t now);
+
+/* ---- chunks.c ---- */
+void chunks_add(struct core *, struct job *, uint32_t first, uint32_t count, struct blob *items);
+/* The texts of [index, index+most) within one chunk, or NULL when a load is under way (the job comes back then).
+ * *count is how many; *bytes/length where; the blob stays valid while referenced. */
+struct blob *chunks_slice(struct core *, struct job *, uint32_t index, uint32_t most, uint32_t *count,
+                          const char **bytes, size_t *length);
+void chunks_passed(struct core *, struct job *, uint32_t index); /* items below are dispatched: drop their texts */
+void chunks_free(struct core *, struct job *);
+
+/* ---- schedule.c ---- */
+void queue_init(struct run_queue *);
+void queue_put(struct core *, struct job *);    /* runnable: at the tail of its level */
+void queue_remove(struct core *, struct job *);
+struct job *queue_next(struct run_queue *);     /* whose turn it is (stays in the queue), or NULL */
+void queue_charge(struct run_queue *, struct job *); /* it got a slice: to the tail, its level pays */
+bool queue_empty(const struct run_queue *);
+uint32_t slice_size(const struct core *, const struct job *, const struct function_cost *);
+struct function_cost *cost_of(struct core *, const char *function);
+void cost_learn(struct function_cost *, uint32_t items, int64_t ns);
+
+/* ---- dispatch.c ---- */
+void dispatch(struct core *);
+bool job_runnable(const struct core *, const struct job *);
+/* Gives an idle worker the next slice of a job; false when its items must be loaded first. */
+bool slice_start(struct core *, struct worker *, struct job *);
+struct worker *worker_idle(struct core *);
+
+/* ---- slice.c ---- */
+/* A checked run of lines becomes a batch with a position; takes the reference over. */
+void batch_put(struct core *, struct job *, uint32_t first, uint32_t count, uint32_t failed, struct blob *lines);
+void slice_salvage(struct core *, struct worker *); /* dead: what it had finished and not sent */
+void slice_peek(struct core *, struct worker *);    /* alive: the same */
+void slice_end(struct core *, struct worker *);     /* its unfinished items have been dealt with */
+
+/* ---- workers.c ---- */
+void workers_tick(struct core *, int64_t now);
+void job_stop_workers(struct core *, struct job *); /* those that run it, running items and all */
+void job_trim_slices(struct core *, struct job *);  /* takes unstarted items of all its slices back to ready */
+struct worker *worker_at(struct core *, unsigned slot, unsigned generation);
+
+/* ---- attempts.c ---- */
+struct attempt_end {
+    enum failure failure;
+    unsigned signal;
+    int exit_code; /* -1 = none */
+    const char *message;
+    int64_t started_ms;
+    uint32_t attempt;
+    struct blob *line; /* the worker's own error line, or NULL */
+};
+/* An attempt did not succeed: recorded; the item waits for its next one or gets its final line. */
+void attempt_failed(struct core *, struct job *, uint32_t index, const struct attempt_end *);
+/* A failed line that is final and stays in its batch: only recorded. */
+struct result_line;
+void attempt_record(struct core *, struct job *, uint32_t index, const struct result_line *, const struct worker *);
+/* It was running when the service (or its worker, through no fault of its own) went away. */
+void attempt_interrupted(struct core *, struct job *, uint32_t index, uint32_t attempt, int64_t started_ms);
+uint32_t attempt_number(const struct job *, uint32_t index);
+void troubles_tick(struct core *, struct job *, int64_t now);
+void trouble_free_all(struct job *);
+struct item_trouble *trouble_get(struct job *, uint32_t index);
+
+/* ---- commit.c ---- */
+struct turn *turn_current(struct core *);
+void turn_effect(struct core *, struct effect);
+void turn_flush(struct core *);
+struct store_write *write_for(struct core *, void (*after)(struct core *, struct store_write *, void *), void *context);
+void write_submit(struct core *, struct store_write *);
+void write_finish(struct store_write *);
+void turn_drop(struct core *, struct turn **);
+void storage_tick(struct core *, int64_t now);
+
+/* ---- follow.c ---- */
+void reply(struct engine_request *, enum engine_status);
+void follow(struct core *, struct job *, struct engine_request *);      /* waits with the job */
+void follow_wake(struct core *, struct job *);           /* something was committed: answer who can be answered */
+void follow_deadlines(struct core *, int64_t now);
+void recent_add(struct core *, struct job *, const struct store_batch *); /* takes the reference over */
+void recent_free(struct core *, struct job *);
+void unfollow(struct engine_request *);
+bool results_answer(struct core *, struct job *, struct engine_request *); /* true when there was an answer */
+
+/* ---- submit.c ---- */
+void submit(struct core *, struct engine_request *);
+void append(struct core *, struct engine_request *);
+void append_next(struct core *, struct job *);
+void functions_learn(struct core *, const char *json, size_t length);
+void functions_free(struct core *);
+
+#endif

@@ -1,0 +1,129 @@
+/* dispatch: slices to idle workers, in the order that schedule.c gives. */
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "engine/core.h"
+
+bool job_runnable(const struct core *core, const struct job *job)
+{
+    const struct job_options *options = &job->view.options;
+    uint32_t held = job->workers + job->spawning;
+    (void)core;
+    return (job->accepted || job->deferred) && !job->stopping && !job->ending && !job->starved && !job->not_before_ns &&
+           job->ready.total > job->spawning && (options->processes == 0 || held < options->processes);
+}
+
+/* How many of the `most` items from `index` may go together: one that failed before goes alone. */
+static uint32_t untroubled(const struct job *job, uint32_t index, uint32_t most)
+{
+    struct item_trouble *trouble;
+    if (!job->troubles)
+        return most;
+    for (uint32_t i = 0; i < most; i++) {
+        uint32_t key = index + i;
+        HASH_FIND(hh, job->troubles, &key, sizeof key, trouble);
+        if (trouble)
+            return i ? i : 1;
+    }
+    return most;
+}
+
+static void assign(struct core *core, struct worker *worker, struct job *job, uint32_t first, uint32_t count)
+{
+    worker->job = job;
+    worker->run = ++core->last_run;
+    worker->first = first;
+    worker->count = count;
+    worker->received = 0;
+    worker->attempt = attempt_number(job, first);
+    worker->started_ns = core->ports.now_ns(core->ports.context);
+    worker->since_ms = core->ports.wall_ms(core->ports.context);
+    worker->cost = job->cost;
+    job->workers++;
+    core->counters.slices++;
+    workbench_offer(worker->bench, worker->run, count);
+}
+
+static void send_run(struct core *core, struct worker *worker, const char *items, size_t length)
+{
+    struct job *job = worker->job;
+    struct message_run run = {.run = worker->run,
+                              .job = (uint64_t)job->view.seq,
+                              .first = worker->first,
+                              .count = worker->count,
+                              .attempt = worker->attempt,
+                              .flags =
+                                  (job->view.kind == JOB_STARMAP ? RUN_STAR : 0u) | (worker->extra ? RUN_ONCE : 0u),
+                              .value_max = (uint64_t)core->config->max_value};
+    job_id_format(run.job_id, job->view.created_ms, job->view.seq);
+    memcpy(run.function, job->view.function, sizeof job->view.function);
+    core->ports.run(core->ports.context, worker->slot, worker->generation, &run, items, length);
+}
+
+bool slice_start(struct core *core, struct worker *worker, struct job *job)
+{
+    const struct range *front = ranges_front(&job->ready);
+    uint32_t first = front->first, count;
+    uint32_t size = slice_size(core, job, job->cost);
+    uint32_t most = untroubled(job, first, front->count < size ? front->count : size);
+    const char *items;
+    size_t length;
+    struct blob *blob = chunks_slice(core, job, first, most, &count, &items, &length);
+    if (!blob) {
+        job->starved = true;
+        return false;
+    }
+    worker->items = blob_ref(blob);
+    CHECK(ranges_take(&job->ready, count, &first) == count, "front of the ready items");
+    assign(core, worker, job, first, count);
+    if (job->view.state == JOB_READY)
+        job_set_state(core, job, JOB_RUNNING);
+    if (job->view.started_ms == 0)
+        job->view.started_ms = worker->since_ms;
+    send_run(core, worker, items, length);
+    front = ranges_front(&job->ready);
+    chunks_passed(core, job, front ? front->first : (uint32_t)job->view.counts.total);
+    return true;
+}
+
+struct worker *worker_idle(struct core *core)
+{
+    for (unsigned i = 0; i < core->worker_top; i++) {
+        struct worker *worker = &core->workers[i];
+        if (!worker->present || !worker->ready || worker->job || worker->stopping || worker->extra || worker->releasing)
+            continue;
+        if (worker->slot < core->processes)
+            return worker;
+        worker->releasing = true;
+        core->ports.release_worker(core->ports.context, worker->slot, worker->generation);
+    }
+    return NULL;
+}
+
+static void spawn_extras(struct core *core)
+{
+    struct job *job;
+    while (core->extras < core->processes && (job = queue_next(&core->extra_queue))) {
+        core->extras++;
+        job->spawning++;
+        core->ports.spawn_extra(core->ports.context, (uint64_t)job->view.seq);
+        queue_charge(&core->extra_queue, job);
+        job_settle(core, job);
+    }
+}
+
+void dispatch(struct core *core)
+{
+    struct worker *worker;
+    struct job *job;
+    if (core->draining || core->storage_full || core->storage_failed)
+        return;
+    while ((worker = worker_idle(core)) && (job = queue_next(&core->pool_queue))) {
+        if (slice_start(core, worker, job))
+            queue_charge(&core->pool_queue, job);
+        job_settle(core, job);
+    }
+    spawn_extras(core);
+}

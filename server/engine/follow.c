@@ -1,0 +1,221 @@
+/* follow: requests that wait with a job, and the results they most likely want: the newest committed batches of every
+ * live job stay in memory, within a limit; older ones are read from the store by whoever asks. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "engine/core.h"
+
+void reply(struct engine_request *request, enum engine_status status)
+{
+    request->status = status;
+    request->done(request);
+}
+
+/* ---- recent batches: a ring by position ---- */
+
+static struct store_batch *recent_at(const struct job *job, unsigned i)
+{
+    return &job->recent[(job->recent_start + i) % job->recent_capacity];
+}
+
+static size_t batch_bytes(const struct store_batch *batch)
+{
+    return (batch->lines ? batch->lines->length : 0) + sizeof *batch;
+}
+
+static void drop_oldest(struct core *core, struct job *job)
+{
+    struct store_batch *oldest = recent_at(job, 0);
+    size_t bytes = batch_bytes(oldest);
+    core->recent_bytes -= bytes;
+    job->recent_bytes -= bytes;
+    blob_unref(&oldest->lines);
+    job->recent_start = (job->recent_start + 1) % job->recent_capacity;
+    job->recent_count--;
+}
+
+static void grow(struct job *job)
+{
+    unsigned capacity = job->recent_capacity ? job->recent_capacity * 2 : 4;
+    struct store_batch *ring = malloc(capacity * sizeof *ring);
+    CHECK(ring, "out of memory");
+    for (unsigned i = 0; i < job->recent_count; i++)
+        ring[i] = *recent_at(job, i);
+    free(job->recent);
+    job->recent = ring;
+    job->recent_start = 0;
+    job->recent_capacity = capacity;
+}
+
+void recent_add(struct core *core, struct job *job, const struct store_batch *batch)
+{
+    if (job->recent_count == job->recent_capacity)
+        grow(job);
+    size_t bytes = batch_bytes(batch);
+    job->recent_count++;
+    *recent_at(job, job->recent_count - 1) = *batch;
+    job->recent_bytes += bytes;
+    core->recent_bytes += bytes;
+    while (job->recent_count > 1 && (job->recent_bytes > RECENT_JOB_BYTES || core->recent_bytes > RECENT_ALL_BYTES))
+        drop_oldest(core, job);
+}
+
+void recent_free(struct core *core, struct job *job)
+{
+    while (job->recent_count)
+        drop_oldest(core, job);
+    free(job->recent);
+    job->recent = NULL;
+    job->recent_capacity = 0;
+}
+
+/* The recent batch that holds `from` of the order, looking from ring place `start` on; or NULL. */
+static const struct store_batch *recent_find(const struct job *job, bool input_order, uint32_t from, unsigned *start)
+{
+    for (unsigned n = 0; n < job->recent_count; n++) {
+        unsigned i = (*start + n) % job->recent_count;
+        const struct store_batch *batch = recent_at(job, i);
+        if (from - (input_order ? batch->first : batch->position) < batch->count) {
+            *start = i + 1;
+            return batch;
+        }
+    }
+    return NULL;
+}
+
+static void gather(const struct job *job, struct engine_request *request)
+{
+    bool input_order = request->results.input_order;
+    uint32_t from = request->results.from;
+    unsigned start = 0;
+    const struct store_batch *batch;
+    while (request->results.count < ENGINE_BATCHES_MAX && (batch = recent_find(job, input_order, from, &start))) {
+        struct store_batch *out = &request->results.batches[request->results.count++];
+        *out = *batch;
+        blob_ref(out->lines);
+        from = (input_order ? batch->first : batch->position) + batch->count;
+    }
+}
+
+static bool is_committed(const struct job *job, const struct engine_request *request)
+{
+    if (request->results.input_order)
+        return ranges_find(&job->committed, request->results.from) != NULL;
+    return request->results.from < job->shown_positions;
+}
+
+static bool is_past_end(const struct job *job, const struct engine_request *request)
+{
+    const struct engine_request *r = request;
+    const struct store_batch *last = r->results.count ? &r->results.batches[r->results.count - 1] : NULL;
+    int64_t next = !last                    ? r->results.from
+                   : r->results.input_order ? (int64_t)last->first + last->count
+                                            : (int64_t)last->position + last->count;
+    return job->ended && next >= job->shown_positions;
+}
+
+bool results_answer(struct core *core, struct job *job, struct engine_request *request)
+{
+    request->results.count = 0;
+    request->results.in_store = request->results.ended = false;
+    gather(job, request);
+    if (request->results.count == 0 && is_committed(job, request))
+        request->results.in_store = true;
+    else
+        request->results.ended = is_past_end(job, request);
+    if (request->results.count == 0 && !request->results.in_store && !request->results.ended)
+        return false;
+    job_view_of(core, job, &request->view);
+    return true;
+}
+
+/* ---- waiting requests ---- */
+
+#define PUSH(head, request, links)                                                                                     \
+    do {                                                                                                               \
+        (request)->links.next = *(head);                                                                               \
+        (request)->links.link = (head);                                                                                \
+        if (*(head))                                                                                                   \
+            (*(head))->links.link = &(request)->links.next;                                                            \
+        *(head) = (request);                                                                                           \
+    } while (0)
+#define UNLINK(request, links)                                                                                         \
+    do {                                                                                                               \
+        *(request)->links.link = (request)->links.next;                                                                \
+        if ((request)->links.next)                                                                                     \
+            (request)->links.next->links.link = (request)->links.link;                                                 \
+    } while (0)
+
+void follow(struct core *core, struct job *job, struct engine_request *request)
+{
+    request->waits_for = job->view.seq;
+    PUSH(&job->followers, request, waiting);
+    PUSH(&core->timed_requests, request, timed);
+}
+
+void unfollow(struct engine_request *request)
+{
+    UNLINK(request, waiting);
+    UNLINK(request, timed);
+}
+
+static struct blob *last_line(const struct job *job)
+{
+    return job->recent_count ? blob_ref(recent_at(job, job->recent_count - 1)->lines) : NULL;
+}
+
+/* The answer to one that waits for the job's end. */
+static void answer_end(struct core *core, struct job *job, struct engine_request *request, enum engine_status status)
+{
+    job_view_of(core, job, &request->view);
+    if (request->type == ASK_SUBMIT) {
+        request->seq = job->view.seq;
+        if (job->ended && job->view.kind == JOB_APPLY)
+            request->submit.line = last_line(job);
+    }
+    reply(request, status);
+}
+
+void follow_wake(struct core *core, struct job *job)
+{
+    struct engine_request *request = job->followers, *next;
+    for (; request; request = next) {
+        next = request->waiting.next;
+        if (request->type == ASK_RESULTS) {
+            if (!results_answer(core, job, request))
+                continue;
+            unfollow(request);
+            reply(request, ENGINE_OK);
+        } else if (job->ended) {
+            unfollow(request);
+            answer_end(core, job, request, ENGINE_OK);
+        }
+    }
+}
+
+/* A waited submission may only say "accepted" once that is committed. */
+static bool must_wait(const struct job *job, const struct engine_request *request)
+{
+    return request->type == ASK_SUBMIT && (!job->accepted || job->dirty || job->shown_state == 0);
+}
+
+void follow_deadlines(struct core *core, int64_t now)
+{
+    struct engine_request *request = core->timed_requests, *next;
+    for (; request; request = next) {
+        next = request->timed.next;
+        if (request->deadline_ns > now)
+            continue;
+        struct job *job = job_find(core, request->waits_for, 0);
+        CHECK(job, "a request waits with job %lld, which is not live", (long long)request->waits_for);
+        if (must_wait(job, request)) {
+            if (job->deferred)
+                job_touch(core, job);
+            continue;
+        }
+        unfollow(request);
+        answer_end(core, job, request, ENGINE_TIMEOUT);
+    }
+}

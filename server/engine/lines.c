@@ -1,0 +1,120 @@
+/* lines: see lines.h. The prefix of a line is compared, its value scanned; nothing is built. */
+#include "engine/lines.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "wire/scan.h"
+
+static const char *skip(const char *at, const char *end, const char *text, size_t length)
+{
+    if ((size_t)(end - at) < length || memcmp(at, text, length) != 0)
+        return NULL;
+    return at + length;
+}
+#define SKIP(at, end, literal) skip(at, end, literal, sizeof(literal) - 1)
+
+static const char *skip_index(const char *at, const char *end, uint32_t index)
+{
+    char digits[10];
+    size_t n = sizeof digits;
+    do
+        digits[--n] = (char)('0' + index % 10);
+    while ((index /= 10) != 0);
+    return skip(at, end, digits + n, sizeof digits - n);
+}
+
+/* The error object is small and cold: walk it for its type and message. */
+static bool read_error(struct result_line *line, const char *at, const char *end)
+{
+    char object[4096];
+    size_t length = (size_t)(end - at);
+    line->failure = FAILURE_ERROR;
+    line->message = NULL;
+    if (length > sizeof object)
+        return true;
+    memcpy(object, at, length);
+    struct scan_walk walk;
+    for (scan_enter(&walk, object, object + length, false); scan_next(&walk);) {
+        size_t key = (size_t)(walk.key_end - walk.key);
+        bool text = walk.kind == SCAN_STRING;
+        if (key == 4 && memcmp(walk.key, "type", 4) == 0 &&
+            (!text || failure_parse(walk.value + 1, (size_t)(walk.value_end - walk.value) - 2, &line->failure) != 0))
+            return false;
+        if (key == 7 && memcmp(walk.key, "message", 7) == 0 && text) {
+            line->message = at + (walk.value + 1 - object);
+            line->message_length = (size_t)(walk.value_end - walk.value) - 2;
+        }
+    }
+    return walk.error.reason == NULL;
+}
+
+const char *result_line_read(struct result_line *line, const char *at, const char *end, uint32_t index)
+{
+    enum scan_kind kind;
+    const char *value;
+    line->text = at;
+    line->index = index;
+    line->failure = FAILURE_NONE;
+    line->message = NULL;
+    at = SKIP(at, end, "{\"index\":");
+    at = at ? skip_index(at, end, index) : NULL;
+    if (!at)
+        return NULL;
+    if ((value = SKIP(at, end, ",\"value\":"))) {
+        at = scan_value(value, end, NULL, NULL);
+    } else if ((value = SKIP(at, end, ",\"error\":"))) {
+        at = scan_value(value, end, &kind, NULL);
+        if (!at || kind != SCAN_OBJECT || !read_error(line, value, at))
+            return NULL;
+    } else {
+        return NULL;
+    }
+    at = at ? SKIP(at, end, "}\n") : NULL;
+    if (at)
+        line->length = (size_t)(at - line->text);
+    return at;
+}
+
+bool result_lines_check(const char *at, const char *end, uint32_t first, uint32_t count, uint32_t *failed)
+{
+    struct result_line line;
+    *failed = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        at = result_line_read(&line, at, end, first + i);
+        if (!at || (line.text && memchr(line.text, '\n', line.length - 1)))
+            return false;
+        *failed += line.failure != FAILURE_NONE;
+    }
+    return at == end;
+}
+
+struct blob *result_line_failure(uint32_t index, const struct failure_report *report)
+{
+    struct buf text = BUF_EMPTY;
+    buf_printf(&text, "{\"index\":%u,\"error\":{\"type\":\"%s\",\"message\":", index, failure_name(report->failure));
+    buf_append_json_string(&text, report->message, strlen(report->message));
+    if (report->signal_name)
+        buf_printf(&text, ",\"signal\":\"%s\"", report->signal_name);
+    else
+        buf_append_text(&text, ",\"signal\":null");
+    if (report->exit_code >= 0)
+        buf_printf(&text, ",\"exit_code\":%d", report->exit_code);
+    else
+        buf_append_text(&text, ",\"exit_code\":null");
+    buf_printf(&text, ",\"attempts\":%u}}\n", report->attempts);
+    struct blob *line = blob_new(text.data, text.length);
+    buf_free(&text);
+    return line;
+}
+
+const char *signal_name(unsigned signal, char text[16])
+{
+    const char *abbreviation = sigabbrev_np((int)signal);
+    if (abbreviation)
+        snprintf(text, 16, "SIG%s", abbreviation);
+    else
+        snprintf(text, 16, "SIG%u", signal);
+    return text;
+}

@@ -1,0 +1,40 @@
+/* lines: believes no result line before it has checked it. Pure. */
+#ifndef POOLD_ENGINE_LINES_H
+#define POOLD_ENGINE_LINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/blob.h"
+#include "base/job.h"
+
+/* One checked line. */
+struct result_line {
+    uint32_t index;
+    const char *text; /* with its '\n' */
+    size_t length;
+    enum failure failure; /* FAILURE_NONE for a value */
+    const char *message;  /* raw JSON text of the message without quotes, or NULL */
+    size_t message_length;
+};
+
+/* Reads the line at `at`, which must be exactly {"index":INDEX,"value":JSON}\n or {"index":INDEX,"error":{…}}\n.
+ * Returns the byte after it, or NULL when it is anything else. */
+const char *result_line_read(struct result_line *, const char *at, const char *end, uint32_t index);
+/* Checks `count` lines of consecutive indices from `first` that fill [at, end) exactly; *failed is how many are errors. */
+bool result_lines_check(const char *at, const char *end, uint32_t first, uint32_t count, uint32_t *failed);
+
+struct failure_report {
+    enum failure failure;
+    const char *message;
+    const char *signal_name; /* or NULL */
+    int exit_code;           /* -1 = none */
+    uint32_t attempts;
+};
+/* The error line that the engine writes itself. One reference. */
+struct blob *result_line_failure(uint32_t index, const struct failure_report *);
+/* "SIGSEGV" …, or "SIG%d" in `text`. */
+const char *signal_name(unsigned signal, char text[16]);
+
+#endif

@@ -1,0 +1,127 @@
+/* schedule: whose turn it is, and how much it gets.
+ *
+ * Jobs of one priority take turns, a slice each. The ten priorities share by stride scheduling (Waldspurger & Weihl,
+ * 1995): each has a pass; the least pass is next and pays STRIDE / weight, weight = priority + 1. A level that was
+ * empty starts at the present pass, so it can neither starve nor save up. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "engine/core.h"
+
+#define STRIDE UINT64_C(2520) /* divisible by all weights 1…10 */
+
+void queue_init(struct run_queue *queue)
+{
+    memset(queue, 0, sizeof *queue);
+    for (int i = 0; i < PRIORITIES; i++)
+        TAILQ_INIT(&queue->levels[i]);
+}
+
+static struct run_queue *queue_of(struct core *core, const struct job *job)
+{
+    return job->view.options.isolation == ISOLATION_PROCESS ? &core->extra_queue : &core->pool_queue;
+}
+
+void queue_put(struct core *core, struct job *job)
+{
+    if (job->queued)
+        return;
+    struct run_queue *queue = queue_of(core, job);
+    uint32_t level = job->view.options.priority;
+    if (TAILQ_EMPTY(&queue->levels[level]) && queue->pass[level] < queue->now)
+        queue->pass[level] = queue->now;
+    TAILQ_INSERT_TAIL(&queue->levels[level], job, runnable);
+    job->queued = true;
+}
+
+void queue_remove(struct core *core, struct job *job)
+{
+    if (!job->queued)
+        return;
+    TAILQ_REMOVE(&queue_of(core, job)->levels[job->view.options.priority], job, runnable);
+    job->queued = false;
+}
+
+struct job *queue_next(struct run_queue *queue)
+{
+    int best = -1;
+    for (int i = PRIORITIES - 1; i >= 0; i--) {
+        if (!TAILQ_EMPTY(&queue->levels[i]) && (best < 0 || queue->pass[i] < queue->pass[best]))
+            best = i;
+    }
+    return best < 0 ? NULL : TAILQ_FIRST(&queue->levels[best]);
+}
+
+void queue_charge(struct run_queue *queue, struct job *job)
+{
+    uint32_t level = job->view.options.priority;
+    queue->now = queue->pass[level];
+    queue->pass[level] += STRIDE / (level + 1);
+    if (job->queued) {
+        TAILQ_REMOVE(&queue->levels[level], job, runnable);
+        TAILQ_INSERT_TAIL(&queue->levels[level], job, runnable);
+    }
+}
+
+bool queue_empty(const struct run_queue *queue)
+{
+    for (int i = 0; i < PRIORITIES; i++) {
+        if (!TAILQ_EMPTY(&queue->levels[i]))
+            return false;
+    }
+    return true;
+}
+
+static uint32_t smaller(uint64_t a, uint64_t b)
+{
+    return (uint32_t)(a < b ? a : b);
+}
+
+/* Automatic: about SLICE_TARGET_NS of work, but a small map is spread over the workers unless that makes pieces
+ * of under a millisecond. */
+uint32_t slice_size(const struct core *core, const struct job *job, const struct function_cost *cost)
+{
+    if (job->view.options.isolation == ISOLATION_PROCESS)
+        return 1;
+    if (job->view.options.chunksize)
+        return smaller(job->view.options.chunksize, CHUNK_ITEMS_MAX);
+    if (cost->ns == 0)
+        return 1;
+    uint64_t most = smaller((uint64_t)(SLICE_TARGET_NS / cost->ns), cost->grow);
+    uint64_t least = (uint64_t)(NS_PER_MS / cost->ns);
+    unsigned workers = core->processes ? core->processes : 1;
+    uint64_t share = (job->ready.total + 2 * workers - 1) / (2 * workers);
+    if (most > share)
+        most = share > least ? share : smaller(most, least);
+    return most < 1 ? 1 : smaller(most, CHUNK_ITEMS_MAX);
+}
+
+struct function_cost *cost_of(struct core *core, const char *function)
+{
+    struct function_cost *cost;
+    HASH_FIND_STR(core->costs, function, cost);
+    if (!cost) {
+        cost = calloc(1, sizeof *cost);
+        CHECK(cost, "out of memory");
+        memcpy(cost->name, function, strlen(function) + 1);
+        cost->grow = 1;
+        HASH_ADD_STR(core->costs, name, cost);
+    }
+    return cost;
+}
+
+void cost_learn(struct function_cost *cost, uint32_t items, int64_t ns)
+{
+    if (items == 0)
+        return;
+    int64_t each = ns / items + 1;
+    cost->ns = cost->ns ? (cost->ns * 3 + each) / 4 : each;
+    if (ns < SLICE_TARGET_NS / 2 && items >= cost->grow / 2 && cost->grow < CHUNK_ITEMS_MAX)
+        cost->grow *= 8;
+    else if (ns > 4 * SLICE_TARGET_NS && cost->grow > 1)
+        cost->grow /= 2;
+    if (cost->grow > CHUNK_ITEMS_MAX)
+        cost->grow = CHUNK_ITEMS_MAX;
+}

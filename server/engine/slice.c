@@ -1,0 +1,207 @@
+/* slice: the results of a slice, from frames or from the outbox.
+ *
+ * Fences: a frame counts only from the slot's present generation, for the run it has, for the next items of that run.
+ * Everything else is stale or nonsense. Lines are believed only after they have been checked. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "engine/core.h"
+#include "engine/lines.h"
+
+void batch_put(struct core *core, struct job *job, uint32_t first, uint32_t count, uint32_t failed, struct blob *lines)
+{
+    struct store_batch batch = {
+        .position = (uint32_t)job->view.positions, .first = first, .count = count, .failed = failed, .lines = lines};
+    struct store_op *op = store_write_add(turn_current(core)->write, STORE_RESULT_PUT, job->view.seq);
+    op->position = batch.position;
+    op->first = first;
+    op->count = count;
+    op->failed = failed;
+    op->bytes = blob_ref(lines);
+    job->view.positions += count;
+    if (lines) {
+        job->view.counts.succeeded += count - failed;
+        job->view.counts.failed += failed;
+        core->counters.items_succeeded += count - failed;
+        core->counters.items_failed += failed;
+    } else {
+        job->view.counts.cancelled += count;
+        core->counters.items_cancelled += count;
+    }
+    job_touch(core, job);
+    turn_effect(core, (struct effect){.type = EFFECT_BATCH, .job = job, .batch = batch});
+}
+
+static void put_span(struct core *core, struct job *job, uint32_t first, uint32_t count, uint32_t failed,
+                     const char *from, const char *to)
+{
+    if (count)
+        batch_put(core, job, first, count, failed, blob_new(from, (size_t)(to - from)));
+}
+
+static void note_failure(struct core *core, struct worker *worker, const struct result_line *line, struct blob *final)
+{
+    char message[200] = "";
+    size_t length = line->message_length < sizeof message - 1 ? line->message_length : sizeof message - 1;
+    if (line->message)
+        memcpy(message, line->message, length);
+    struct attempt_end end = {.failure = line->failure,
+                              .exit_code = -1,
+                              .message = message,
+                              .started_ms = worker->since_ms,
+                              .attempt = worker->attempt,
+                              .line = final};
+    attempt_failed(core, worker->job, line->index, &end);
+}
+
+/* Lines with failures among them: what is final stays together, what will be tried again is cut out. */
+static void take_mixed(struct core *core, struct worker *worker, uint32_t first, uint32_t count, const char *lines,
+                       const char *end)
+{
+    struct job *job = worker->job;
+    bool again = worker->attempt < job->view.options.max_attempts && !job->stopping;
+    const char *from = lines, *at = lines;
+    uint32_t span_first = first, span_failed = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct result_line line;
+        const char *next = result_line_read(&line, at, end, first + i);
+        CHECK(next, "a checked line reads otherwise now");
+        if (line.failure != FAILURE_NONE && again) {
+            put_span(core, job, span_first, first + i - span_first, span_failed, from, at);
+            note_failure(core, worker, &line, NULL);
+            from = next;
+            span_first = first + i + 1;
+            span_failed = 0;
+        } else if (line.failure != FAILURE_NONE) {
+            attempt_record(core, job, line.index, &line, worker);
+            span_failed++;
+        }
+        at = next;
+    }
+    put_span(core, job, span_first, first + count - span_first, span_failed, from, end);
+}
+
+/* False when the lines are not what they must be. */
+static bool take_lines(struct core *core, struct worker *worker, uint32_t count, const char *lines, size_t length)
+{
+    uint32_t first = worker->first + worker->received, failed;
+    if (!result_lines_check(lines, lines + length, first, count, &failed))
+        return false;
+    worker->received += count;
+    worker->items_done += count;
+    struct job *job = worker->job;
+    if (failed == 0)
+        put_span(core, job, first, count, 0, lines, lines + length);
+    else
+        take_mixed(core, worker, first, count, lines, lines + length);
+    if (job->view.options.fail_fast && job->view.counts.failed > 0 && !job->stopping)
+        job_stop(core, job, false, "an item failed (fail_fast)");
+    return true;
+}
+
+static const char *skip_lines(const char *at, const char *end, uint32_t count)
+{
+    while (count-- && at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        at = newline ? newline + 1 : end;
+    }
+    return at;
+}
+
+/* The worker is free of its slice; unfinished items have been dealt with. */
+void slice_end(struct core *core, struct worker *worker)
+{
+    struct job *job = worker->job;
+    worker->job = NULL;
+    blob_unref(&worker->items);
+    worker->since_ms = core->ports.wall_ms(core->ports.context);
+    job->workers--;
+    job_settle(core, job);
+    job_release(core, job);
+}
+
+void core_worker_result(struct core *core, unsigned slot, unsigned generation, const struct message_result *result,
+                        const char *lines, size_t length)
+{
+    struct worker *worker = worker_at(core, slot, generation);
+    if (!worker)
+        return;
+    if (!worker->job || result->run != worker->run) {
+        core->counters.stale_results += result->count;
+        return;
+    }
+    uint32_t expected = worker->first + worker->received, limit = worker->first + worker->count;
+    uint32_t known = expected - result->first; /* lines that were looked at in the outbox already (slice_peek) */
+    bool sane = result->first >= worker->first && result->first <= expected && result->count <= limit - result->first &&
+                result->count >= known && (!result->done || result->first + result->count == limit);
+    const char *rest = skip_lines(lines, lines + length, known);
+    if (!sane || !take_lines(core, worker, result->count - known, rest, (size_t)(lines + length - rest))) {
+        core_worker_nonsense(core, slot, generation);
+        return;
+    }
+    if (!result->done)
+        return;
+    cost_learn(worker->cost, worker->received, (int64_t)result->busy_ns);
+    slice_end(core, worker);
+}
+
+void core_worker_output(struct core *core, unsigned slot, unsigned generation, const struct message_output *output,
+                        const char *bytes, size_t length)
+{
+    struct worker *worker = worker_at(core, slot, generation);
+    if (!worker || !worker->job || output->run != worker->run || output->index - worker->first >= worker->count)
+        return;
+    struct store_op *op = store_write_add(turn_current(core)->write, STORE_OUTPUT_PUT, worker->job->view.seq);
+    op->first = output->index;
+    op->stream = output->stream;
+    op->bytes = blob_new(bytes, length);
+    op->attempt = calloc(1, sizeof *op->attempt);
+    CHECK(op->attempt, "out of memory");
+    op->attempt->number = output->attempt;
+    job_touch(core, worker->job);
+}
+
+/* What it had finished and not sent counts: only the item that ran pays. */
+void slice_salvage(struct core *core, struct worker *worker)
+{
+    struct outbox_view outbox;
+    workbench_outbox(worker->bench, worker->run, &outbox);
+    const char *end = outbox.lines + outbox.bytes;
+    if (outbox.count == 0)
+        return;
+#ifndef POOLD_BREAK_FENCE
+    if (outbox.first > worker->received || outbox.first + outbox.count > worker->count ||
+        outbox.first + outbox.count <= worker->received)
+        return;
+    uint32_t known = worker->received - outbox.first;
+#else
+    uint32_t known = 0;
+    worker->received = outbox.first;
+#endif
+    core->counters.stale_results += known;
+    const char *at = skip_lines(outbox.lines, end, known);
+    take_lines(core, worker, outbox.count - known, at, (size_t)(end - at));
+}
+
+/* A fast item's line must not wait behind a slow one in its slice: the outbox of a slice that takes long is read while
+ * the worker goes on. Lines are only ever appended until they are sent, so a copy is good when the box still begins at
+ * the same item afterwards. */
+void slice_peek(struct core *core, struct worker *worker)
+{
+    struct outbox_view before, after;
+    workbench_outbox(worker->bench, worker->run, &before);
+    if (before.count == 0 || before.first > worker->received || before.first + before.count <= worker->received ||
+        before.first + before.count > worker->count)
+        return;
+    char *copy = malloc(before.bytes);
+    CHECK(copy, "out of memory");
+    memcpy(copy, before.lines, before.bytes);
+    workbench_outbox(worker->bench, worker->run, &after);
+    if (after.first == before.first && after.count >= before.count) {
+        uint32_t known = worker->received - before.first;
+        const char *at = skip_lines(copy, copy + before.bytes, known);
+        take_lines(core, worker, before.count - known, at, (size_t)(copy + before.bytes - at));
+    }
+    free(copy);
+}

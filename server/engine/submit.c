@@ -1,0 +1,454 @@
+/* submit: new jobs, and more items for open ones.
+ *
+ * A submission is a transaction of its own: job, chunks, key. Nothing is dispatched before its commit – except an apply
+ * that is waited for (`deferred`): its answer is what promises durability, so accept and result share one commit. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "engine/core.h"
+#include "wire/scan.h"
+
+struct engine_chunk *engine_chunk_new(uint32_t count, struct blob *items)
+{
+    struct engine_chunk *chunk = calloc(1, sizeof *chunk);
+    CHECK(chunk, "out of memory");
+    chunk->count = count;
+    chunk->items = items;
+    return chunk;
+}
+
+void engine_chunk_free(struct engine_chunk **list)
+{
+    struct engine_chunk *chunk;
+    while ((chunk = *list)) {
+        *list = chunk->next;
+        blob_unref(&chunk->items);
+        blob_unref(&chunk->origins);
+        free(chunk);
+    }
+}
+
+/* ---- functions: what the workers said they can run ---- */
+
+struct function_name {
+    UT_hash_handle hh;
+    char name[FUNCTION_NAME_MAX + 1];
+};
+
+static void learn_name(struct core *core, const struct scan_walk *member)
+{
+    size_t length = (size_t)(member->value_end - member->value) - 2;
+    struct function_name *function = calloc(1, sizeof *function);
+    CHECK(function, "out of memory");
+    if (member->kind == SCAN_STRING && length < sizeof function->name) {
+        memcpy(function->name, member->value + 1, length);
+        HASH_ADD_STR(core->function_names, name, function);
+    } else {
+        free(function);
+    }
+}
+
+void functions_learn(struct core *core, const char *json, size_t length)
+{
+    if (core->functions)
+        return;
+    struct scan_walk list, object;
+    core->functions = blob_new(json, length);
+    char *data = core->functions->data;
+    for (scan_enter(&list, data, data + length, false); scan_next(&list);) {
+        for (scan_enter(&object, list.value, list.value_end, false); scan_next(&object);) {
+            if (object.key_end - object.key == 4 && memcmp(object.key, "name", 4) == 0)
+                learn_name(core, &object);
+        }
+    }
+}
+
+void functions_free(struct core *core)
+{
+    struct function_name *function, *next;
+    HASH_ITER(hh, core->function_names, function, next)
+    {
+        HASH_DEL(core->function_names, function);
+        free(function);
+    }
+    blob_unref(&core->functions);
+}
+
+static bool function_known(const struct core *core, const char *name)
+{
+    struct function_name *function;
+    HASH_FIND_STR(core->function_names, name, function);
+    return function != NULL;
+}
+
+/* ---- idempotency ---- */
+
+static struct job *key_in_flight(struct core *core, const char *key)
+{
+    for (struct job *job = core->jobs; job; job = job->hh.next) {
+        if (job->key && strcmp(job->key, key) == 0)
+            return job;
+    }
+    return NULL;
+}
+
+/* True when the request has been answered (or waits) because its key is known. */
+static bool replay(struct core *core, struct engine_request *request)
+{
+    int64_t seq;
+    uint64_t fingerprint;
+    if (request->submit.key[0] == '\0')
+        return false;
+    if (key_in_flight(core, request->submit.key)) {
+        reply(request, ENGINE_BUSY_KEY);
+        return true;
+    }
+    if (store_read_key(core->reader, request->submit.key, &seq, &fingerprint) != STORE_OK)
+        return false;
+    request->seq = seq;
+    request->submit.replayed = true;
+    struct job *job = job_find(core, seq, 0);
+    if (fingerprint != request->submit.fingerprint) {
+        reply(request, ENGINE_OTHER_BODY);
+    } else if (!job) {
+        reply(request, ENGINE_NOT_LIVE);
+    } else if (request->submit.wait && !job->ended) {
+        follow(core, job, request);
+    } else {
+        job_view_of(core, job, &request->view);
+        reply(request, ENGINE_OK);
+    }
+    return true;
+}
+
+/* ---- new jobs ---- */
+
+static enum engine_status refusal(const struct core *core, const struct engine_request *request)
+{
+    if (core->storage_failed || core->config->read_only)
+        return ENGINE_STORE_FAILED;
+    if (core->draining)
+        return ENGINE_DRAINING;
+    if (!core->functions)
+        return ENGINE_STARTING;
+    if (!function_known(core, request->submit.function))
+        return ENGINE_NO_FUNCTION;
+    if (core->storage_full)
+        return ENGINE_STORE_FULL;
+    return core->job_count >= JOBS_LIVE_MAX ? ENGINE_TOO_MANY : ENGINE_OK;
+}
+
+static void fill_job(struct core *core, struct job *job, const struct engine_request *request)
+{
+    struct job_view *view = &job->view;
+    int64_t now = core->ports.now_ns(core->ports.context);
+    view->created_ms = core->ports.wall_ms(core->ports.context);
+    memcpy(view->function, request->submit.function, sizeof view->function);
+    view->kind = request->submit.kind;
+    view->options = request->submit.options;
+    view->retry_of = request->submit.retry_of;
+    view->retry_of_created_ms = request->submit.retry_of_created_ms;
+    view->uploading = request->submit.uploading;
+    job->cost = cost_of(core, view->function);
+    job->accepted_ns = now;
+    if (view->options.delay_ms > 0) {
+        job->not_before_ns = now + view->options.delay_ms * NS_PER_MS;
+        job_time(core, job);
+    }
+    job_set_state(core, job, view->options.open || view->uploading ? JOB_OPEN : JOB_READY);
+    if (request->submit.key[0]) {
+        job->key = strdup(request->submit.key);
+        CHECK(job->key, "out of memory");
+        job->fingerprint = request->submit.fingerprint;
+    }
+}
+
+/* Moves the chunks into the job (and, with `write`, into the store), numbering their items from `first`. */
+static void take_chunks(struct core *core, struct job *job, struct engine_chunk **list, struct store_write *write,
+                        uint32_t first)
+{
+    for (struct engine_chunk *chunk = *list; chunk; chunk = chunk->next) {
+        if (write) {
+            struct store_op *op = store_write_add(write, STORE_CHUNK_PUT, job->view.seq);
+            op->first = first;
+            op->count = chunk->count;
+            op->bytes = blob_ref(chunk->items);
+            op->origins = blob_ref(chunk->origins);
+            write->bytes += chunk->items->length;
+        }
+        chunks_add(core, job, first, chunk->count, blob_ref(chunk->items));
+        first += chunk->count;
+    }
+    engine_chunk_free(list);
+}
+
+static int64_t count_items(const struct engine_chunk *chunk)
+{
+    int64_t items = 0;
+    for (; chunk; chunk = chunk->next)
+        items += chunk->count;
+    return items;
+}
+
+static struct job_view *view_copy(const struct job_view *view)
+{
+    struct job_view *copy = malloc(sizeof *copy);
+    CHECK(copy, "out of memory");
+    *copy = *view;
+    return copy;
+}
+
+static void job_discard(struct core *core, struct job *job)
+{
+    job->ended = true;
+    job->ended_ns = 0;
+    job_release(core, job);
+}
+
+static void link_retry(struct core *core, const struct job *job)
+{
+    struct job *first = job_find(core, job->view.retry_of, 0);
+    if (first) {
+        first->view.retried_by = job->view.seq;
+        first->view.retried_by_created_ms = job->view.created_ms;
+    }
+}
+
+static void submitted(struct core *core, struct store_write *write, void *context)
+{
+    struct engine_request *request = context;
+    struct job *job = job_find(core, request->seq, 0);
+    enum store_status status = write->status;
+    write_finish(write);
+    job->pins--;
+    if (status != STORE_OK) {
+        job_discard(core, job);
+        reply(request, status == STORE_FULL ? ENGINE_STORE_FULL : ENGINE_STORE_FAILED);
+        return;
+    }
+    job->accepted = true;
+    free(job->key);
+    job->key = NULL;
+    core->counters.jobs_accepted++;
+    link_retry(core, job);
+    job_settle(core, job);
+    if (request->submit.wait && !job->ended) {
+        follow(core, job, request);
+    } else {
+        job_view_of(core, job, &request->view);
+        reply(request, ENGINE_OK);
+    }
+}
+
+static void submit_now(struct core *core, struct job *job, struct engine_request *request)
+{
+    struct store_write *write = write_for(core, submitted, request);
+    struct store_op *op = store_write_add(write, STORE_JOB_PUT, job->view.seq);
+    op->job = view_copy(&job->view);
+    if (job->key) {
+        op->key = strdup(job->key);
+        CHECK(op->key, "out of memory");
+        op->fingerprint = job->fingerprint;
+    }
+    if (job->view.retry_of) {
+        op = store_write_add(write, STORE_JOB_LINK, job->view.retry_of);
+        op->job = view_copy(&job->view);
+        op->job->retried_by = job->view.seq;
+        op->job->retried_by_created_ms = job->view.created_ms;
+    }
+    take_chunks(core, job, &request->submit.chunks, write, 0);
+    job->pins++;
+    write_submit(core, write);
+}
+
+void submit(struct core *core, struct engine_request *request)
+{
+    enum engine_status status = refusal(core, request);
+    int64_t items = count_items(request->submit.chunks);
+    if (status == ENGINE_OK && items > JOB_ITEMS_MAX)
+        status = ENGINE_TOO_MANY;
+    if (status != ENGINE_OK) {
+        engine_chunk_free(&request->submit.chunks);
+        reply(request, status);
+        return;
+    }
+    if (replay(core, request)) {
+        return;
+    }
+    struct job *job = job_new(core);
+    request->seq = job->view.seq;
+    fill_job(core, job, request);
+    job->view.counts.total = items;
+    ranges_add(&job->ready, 0, (uint32_t)items);
+    bool defer = request->submit.wait && job->view.kind == JOB_APPLY && items == 1 && !job->not_before_ns &&
+                 job->view.state == JOB_READY && !job->view.retry_of;
+    if (!defer) {
+        submit_now(core, job, request);
+        return;
+    }
+    job->deferred = true;
+    core->counters.jobs_accepted++;
+    take_chunks(core, job, &request->submit.chunks, NULL, 0);
+    follow(core, job, request);
+    job_time(core, job);
+    job_settle(core, job);
+}
+
+/* ---- more items ---- */
+
+/* Answers those whose items are stored; the one that also ends the upload goes on as a plain end. */
+static void answer_appends(struct core *core, struct job *job, struct engine_request *list, enum engine_status status)
+{
+    while (list) {
+        struct engine_request *request = list;
+        list = request->waiting.next;
+        if (status == ENGINE_OK && request->append.last) {
+            request->waiting.next = job->appends;
+            job->appends = request;
+            continue;
+        }
+        job_view_of(core, job, &request->view);
+        reply(request, status);
+    }
+}
+
+struct append_batch {
+    struct engine_request *requests;
+    int64_t seq, total_before;
+};
+
+/* The part of an append that is not items: its end, or its abort. */
+static void close_after(struct core *core, struct job *job, const struct engine_request *request)
+{
+    if (request->append.abort) {
+        store_write_add(turn_current(core)->write, STORE_KEY_DROP, job->view.seq);
+        job_stop(core, job, true, request->append.reason);
+    } else if (request->append.last && request->append.uploading) {
+        job->view.uploading = false;
+        if (!job->view.options.open && job->view.state == JOB_OPEN)
+            job_set_state(core, job, JOB_READY);
+    } else if (request->append.last) {
+        job->view.options.open = false;
+        if (!job->view.uploading && job->view.state == JOB_OPEN)
+            job_set_state(core, job, JOB_READY);
+    }
+    job_touch(core, job);
+}
+
+static void appended(struct core *core, struct store_write *write, void *context)
+{
+    struct append_batch *batch = context;
+    struct job *job = job_find(core, batch->seq, 0);
+    enum store_status status = write->status;
+    struct job_view *view = write->first->job; /* the row this write made */
+    int64_t total = view->counts.total;
+    write_finish(write);
+    job->pins--;
+    job->appending = false;
+    if (status == STORE_OK) {
+        job->view.counts.total = total;
+        ranges_add(&job->ready, (uint32_t)batch->total_before, (uint32_t)(total - batch->total_before));
+        if (job->stopping) /* cancelled meanwhile: these too */
+            job_stop(core, job, job->cancelled, job->view.reason);
+    } else {
+        chunks_free(core, job); /* texts of items that are not there; the others are loaded again */
+    }
+    answer_appends(core, job, batch->requests,
+                   status == STORE_OK     ? ENGINE_OK
+                   : status == STORE_FULL ? ENGINE_STORE_FULL
+                                          : ENGINE_STORE_FAILED);
+    free(batch);
+    append_next(core, job);
+    job_settle(core, job);
+    job_release(core, job);
+}
+
+/* Requests with nothing to store (a close, an abort): answered when the turn that carries the change is committed. */
+static void append_plain(struct core *core, struct job *job, struct engine_request *request)
+{
+    close_after(core, job, request);
+    job_settle(core, job);
+    request->status = ENGINE_OK;
+    turn_effect(core, (struct effect){.type = EFFECT_REPLY, .job = job, .request = request});
+}
+
+static void append_items(struct core *core, struct job *job)
+{
+    struct append_batch *batch = calloc(1, sizeof *batch);
+    CHECK(batch, "out of memory");
+    struct store_write *write = write_for(core, appended, batch);
+    struct store_op *row = store_write_add(write, STORE_JOB_UPDATE, job->view.seq);
+    int64_t total = job->view.counts.total;
+    struct engine_request **tail = &batch->requests;
+    batch->seq = job->view.seq;
+    batch->total_before = total;
+    bool last = false;
+    while (job->appends && job->appends->append.chunks && !job->appends->append.abort && !last) {
+        struct engine_request *request = job->appends;
+        last = request->append.last;
+        job->appends = request->waiting.next;
+        int64_t items = count_items(request->append.chunks);
+        take_chunks(core, job, &request->append.chunks, write, (uint32_t)total);
+        total += items;
+        *tail = request;
+        tail = &request->waiting.next;
+        *tail = NULL;
+    }
+    row->job = view_copy(&job->view);
+    row->job->counts.total = total;
+    job->appending = true;
+    job->pins++;
+    write_submit(core, write);
+}
+
+void append_next(struct core *core, struct job *job)
+{
+    while (job->appends && !job->appending) {
+        struct engine_request *request = job->appends;
+        if (job->stopping || job->ending) {
+            job->appends = request->waiting.next;
+            engine_chunk_free(&request->append.chunks);
+            job_view_of(core, job, &request->view);
+            reply(request, ENGINE_NOT_OPEN);
+        } else if (!request->append.chunks || request->append.abort) {
+            job->appends = request->waiting.next;
+            engine_chunk_free(&request->append.chunks);
+            append_plain(core, job, request);
+        } else {
+            append_items(core, job);
+        }
+    }
+}
+
+void append(struct core *core, struct engine_request *request)
+{
+    struct job *job = job_find(core, request->seq, request->created_ms);
+    enum engine_status status = ENGINE_OK;
+    if (!job || job->ended)
+        status = ENGINE_NOT_LIVE;
+    else if (core->storage_failed)
+        status = ENGINE_STORE_FAILED;
+    else if (request->append.abort)
+        status = ENGINE_OK;
+    else if (core->storage_full)
+        status = ENGINE_STORE_FULL;
+    else if (request->append.uploading ? !job->view.uploading : !job->view.options.open)
+        status = ENGINE_NOT_OPEN;
+    else if (job->view.counts.total + count_items(request->append.chunks) > JOB_ITEMS_MAX)
+        status = ENGINE_TOO_MANY;
+    if (status != ENGINE_OK) {
+        engine_chunk_free(&request->append.chunks);
+        if (job)
+            job_view_of(core, job, &request->view);
+        reply(request, status);
+        return;
+    }
+    struct engine_request **tail = &job->appends;
+    while (*tail)
+        tail = &(*tail)->waiting.next;
+    request->waiting.next = NULL;
+    *tail = request;
+    append_next(core, job);
+}

@@ -1,0 +1,239 @@
+/* workers: their coming and going, their time, and who is to blame when one dies. */
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/core.h"
+#include "engine/lines.h"
+
+struct worker *worker_at(struct core *core, unsigned slot, unsigned generation)
+{
+    if (slot >= WORKERS_MAX || !core->workers[slot].present || core->workers[slot].generation != generation) {
+        core->counters.stale_frames++;
+        return NULL;
+    }
+    return &core->workers[slot];
+}
+
+void core_worker_nonsense(struct core *core, unsigned slot, unsigned generation)
+{
+    struct worker *worker = worker_at(core, slot, generation);
+    if (!worker || worker->stopping)
+        return;
+    log_event(LOG_WARNING, "worker.nonsense", "slot=%u gen=%u", slot, generation);
+    worker->stopping = true;
+    worker->stop_cause = STOP_PROTOCOL;
+    core->ports.stop_worker(core->ports.context, slot, generation, STOP_PROTOCOL, 0);
+}
+
+static void trim(struct worker *worker)
+{
+    uint32_t limit = workbench_trim(worker->bench, worker->run);
+    if (limit >= worker->count || limit < worker->received)
+        return; /* all started, or a scribbled bench: its results will tell */
+    ranges_add(&worker->job->ready, worker->first + limit, worker->count - limit);
+    worker->count = limit;
+}
+
+void job_trim_slices(struct core *core, struct job *job)
+{
+    for (unsigned i = 0; i < core->worker_top && job->workers; i++) {
+        if (core->workers[i].present && core->workers[i].job == job)
+            trim(&core->workers[i]);
+    }
+}
+
+static void stop_worker(struct core *core, struct worker *worker, enum stop_cause cause)
+{
+    if (worker->stopping)
+        return;
+    worker->stopping = true;
+    worker->stop_cause = cause;
+    core->ports.stop_worker(core->ports.context, worker->slot, worker->generation, cause, core->config->kill_grace_ms);
+}
+
+void job_stop_workers(struct core *core, struct job *job)
+{
+    for (unsigned i = 0; i < core->worker_top; i++) {
+        if (core->workers[i].present && core->workers[i].job == job)
+            stop_worker(core, &core->workers[i], STOP_CANCEL);
+    }
+}
+
+static bool timed_out(const struct worker *worker, int64_t now)
+{
+    int64_t timeout_ms = worker->job->view.options.timeout_ms;
+    struct scoreboard_slot *board = worker->board;
+    if (timeout_ms == 0 || worker->stopping || atomic_load(&board->run) != worker->run ||
+        atomic_load(&board->activity) != ACTIVITY_RUNNING)
+        return false;
+    int64_t started = atomic_load(&board->started_ns);
+    return started && now - started > timeout_ms * NS_PER_MS;
+}
+
+static void steal(struct core *core, struct worker *worker, int64_t now)
+{
+    if (worker->stopping || worker->extra || now - worker->started_ns < STEAL_AFTER_NS)
+        return;
+    uint32_t before = worker->count;
+    trim(worker);
+    if (worker->count < before) {
+        core->counters.steals++;
+        job_settle(core, worker->job);
+    }
+}
+
+void workers_tick(struct core *core, int64_t now)
+{
+    bool hungry = !core->draining && queue_empty(&core->pool_queue) && worker_idle(core);
+    for (unsigned i = 0; i < core->worker_top; i++) {
+        struct worker *worker = &core->workers[i];
+        if (!worker->present || !worker->job)
+            continue;
+        if (now - worker->started_ns > STEAL_AFTER_NS)
+            slice_peek(core, worker);
+        if (timed_out(worker, now)) {
+            trim(worker); /* first: or the next item would be hit */
+            job_settle(core, worker->job);
+            stop_worker(core, worker, STOP_TIMEOUT);
+        } else if (hungry || core->draining) {
+            steal(core, worker, now);
+        }
+    }
+}
+
+/* ---- coming and going ---- */
+
+void core_worker_new(struct core *core, unsigned slot, const struct message_worker_new *new, unsigned generation,
+                     struct workbench *bench, struct scoreboard_slot *board)
+{
+    CHECK(slot < WORKERS_MAX, "slot %u", slot);
+    struct worker *worker = &core->workers[slot];
+    CHECK(!worker->present, "slot %u is taken by generation %u", slot, worker->generation);
+    unsigned restarts = worker->generation ? worker->restarts + 1 : 0;
+    *worker = (struct worker){.present = true,
+                              .extra = new->extra != 0,
+                              .slot = slot,
+                              .generation = generation,
+                              .pid = new->pid,
+                              .request = new->request,
+                              .bench = bench,
+                              .board = board,
+                              .restarts = restarts,
+                              .since_ms = core->ports.wall_ms(core->ports.context)};
+    core->counters.worker_restarts += restarts > 0 && !worker->extra;
+    if (slot >= core->worker_top)
+        core->worker_top = slot + 1;
+}
+
+static void start_extra(struct core *core, struct worker *worker)
+{
+    struct job *job = job_find(core, (int64_t)worker->request, 0);
+    if (job && job->spawning)
+        job->spawning--;
+    if (!job || core->draining || !job_runnable(core, job) || !slice_start(core, worker, job)) {
+        worker->releasing = true;
+        core->ports.release_worker(core->ports.context, worker->slot, worker->generation);
+    }
+    if (job) {
+        job_settle(core, job);
+        job_release(core, job);
+    }
+    worker->request = 0;
+}
+
+void core_worker_hello(struct core *core, unsigned slot, unsigned generation, const char *functions, size_t length)
+{
+    struct worker *worker = worker_at(core, slot, generation);
+    if (!worker)
+        return;
+    worker->ready = true;
+    worker->since_ms = core->ports.wall_ms(core->ports.context);
+    functions_learn(core, functions, length);
+    core->ports.worker_ready(core->ports.context, slot, generation, worker->pid);
+    if (worker->extra)
+        start_extra(core, worker);
+}
+
+static void fail_running(struct core *core, struct worker *worker, uint32_t index,
+                         const struct message_worker_gone *gone)
+{
+    static const enum failure failures[STOP_CAUSES] = {
+        [STOP_NONE] = FAILURE_CRASH,           [STOP_TIMEOUT] = FAILURE_TIMEOUT,    [STOP_CANCEL] = FAILURE_CANCELLED,
+        [STOP_PROTOCOL] = FAILURE_PROTOCOL,    [STOP_RESIZE] = FAILURE_INTERRUPTED, [STOP_HELLO] = FAILURE_CRASH,
+        [STOP_SHUTDOWN] = FAILURE_INTERRUPTED,
+    };
+    struct job *job = worker->job;
+    char name[16], message[200];
+    int64_t age_ms = (core->ports.now_ns(core->ports.context) - atomic_load(&worker->board->started_ns)) / NS_PER_MS;
+    struct attempt_end end = {
+        .failure = failures[worker->stopping ? worker->stop_cause : STOP_NONE],
+        .signal = gone->signal,
+        .exit_code = gone->signal ? -1 : (int)gone->exit_code,
+        .message = message,
+        .started_ms = core->ports.wall_ms(core->ports.context) - (age_ms > 0 ? age_ms : 0),
+        .attempt = worker->attempt,
+    };
+    if (end.failure == FAILURE_INTERRUPTED) {
+        attempt_interrupted(core, job, index, worker->attempt, end.started_ms);
+        return;
+    }
+    if (end.failure == FAILURE_TIMEOUT)
+        snprintf(message, sizeof message, "took longer than its timeout of %.3f s",
+                 (double)job->view.options.timeout_ms / 1000);
+    else if (end.failure == FAILURE_PROTOCOL)
+        snprintf(message, sizeof message, "its worker sent something that is no result");
+    else if (end.failure == FAILURE_CANCELLED)
+        snprintf(message, sizeof message, "cancelled while it ran");
+    else if (gone->signal)
+        snprintf(message, sizeof message, "killed by %s", signal_name(gone->signal, name));
+    else
+        snprintf(message, sizeof message, "its process exited with status %u", gone->exit_code);
+    attempt_failed(core, job, index, &end);
+}
+
+/* Exact blame: the scoreboard says which item ran; the rest goes back. */
+static void abandon_slice(struct core *core, struct worker *worker, const struct message_worker_gone *gone)
+{
+    struct job *job = worker->job;
+    struct scoreboard_slot *board = worker->board;
+    slice_salvage(core, worker);
+    uint32_t next = worker->first + worker->received, limit = worker->first + worker->count;
+    bool started = atomic_load(&board->run) == worker->run && atomic_load(&board->generation) == worker->generation;
+    bool running = started && atomic_load(&board->activity) == ACTIVITY_RUNNING;
+    if (next < limit && running && atomic_load(&board->index) == next) {
+        fail_running(core, worker, next++, gone);
+    } else if (next < limit && started && !worker->stopping) {
+        attempt_interrupted(core, job, next, worker->attempt, worker->since_ms); /* so that it cannot go on for ever */
+        next++;
+    } else if (next < limit && worker->stopping && worker->stop_cause == STOP_PROTOCOL) {
+        fail_running(core, worker, next++, gone);
+    }
+    if (next < limit)
+        ranges_add(&job->ready, next, limit - next);
+    if (job->stopping)
+        job_stop(core, job, job->cancelled, job->view.reason);
+    slice_end(core, worker);
+}
+
+void core_worker_gone(struct core *core, unsigned slot, unsigned generation, const struct message_worker_gone *gone)
+{
+    struct worker *worker = worker_at(core, slot, generation);
+    if (!worker)
+        return;
+    if (worker->job)
+        abandon_slice(core, worker, gone);
+    if (worker->extra) {
+        core->extras--;
+        struct job *job = worker->request ? job_find(core, (int64_t)worker->request, 0) : NULL;
+        if (job && job->spawning) { /* it died before its hello */
+            job->spawning--;
+            job_settle(core, job);
+        }
+    }
+    worker->present = worker->ready = false;
+    worker->bench = NULL;
+    while (core->worker_top && !core->workers[core->worker_top - 1].present)
+        core->worker_top--;
+}
