@@ -29,7 +29,8 @@ const char *const sqlite_read_sql[R_STATEMENTS] = {
     [R_JOBS_FUNCTION] = JOBS("function = ?5 AND "),
     [R_JOBS_BOTH] = JOBS("state = ?4 AND function = ?5 AND "),
     [R_KEY] = "SELECT seq, fingerprint FROM job WHERE key = ?1",
-    [R_UNFINISHED] = "SELECT " JOB_COLUMNS " FROM job WHERE state <= 3 AND deleted = 0 ORDER BY seq",
+    /* + : a few jobs out of the index by state are sorted, rather than all jobs walked through. */
+    [R_UNFINISHED] = "SELECT " JOB_COLUMNS " FROM job WHERE state IN (1, 2, 3) AND deleted = 0 ORDER BY +seq",
     [R_RESULTS_COMPLETION] = RESULTS("key"),
     [R_RESULTS_INPUT] = RESULTS("place"),
     [R_DONE] = "SELECT key, place, count, failed FROM result WHERE place BETWEEN ?1 AND ?2 ORDER BY place",
