@@ -210,6 +210,7 @@ void job_ended(struct core *core, struct job *job)
     job->ended = true;
     core->counters.jobs_ended[job->view.state]++;
     chunks_free(core, job);
+    follow_wake(core, job);
     if (job->view.kind != JOB_APPLY)
         linger(core, job);
     job_release(core, job);
