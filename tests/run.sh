@@ -55,7 +55,7 @@ count_failure() {
 build() {
     local dir=$1
     shift
-    within_budget cmake -S "$source_dir" -B "$dir" "$@" >"$log" 2>&1 || { cat "$log" >&2 && return 1; }
+    within_budget cmake -S "$source_dir" -B "$dir" -DPOOLD_TESTS=ON "$@" >"$log" 2>&1 || { cat "$log" >&2 && return 1; }
     within_budget cmake --build "$dir" -j "$(nproc)" >"$log" 2>&1 || { cat "$log" >&2 && return 1; }
 }
 

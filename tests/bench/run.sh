@@ -14,7 +14,7 @@ for argument in "$@"; do
     previous=$argument
 done
 if [ $make = yes ]; then
-    cmake -S "$root" -B "$build" >/dev/null
+    cmake -S "$root" -B "$build" -DPOOLD_TESTS=ON >/dev/null
     cmake --build "$build" -j"$(nproc)" >/dev/null
 fi
 exec python3 "$here/bench.py" --binaries "$build/bin" --client "$build/tests/bench_client" "$@"
