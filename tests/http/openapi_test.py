@@ -1,0 +1,209 @@
+"""Compares openapi.yaml with a running poold: every route and method it names exists, every other method is answered
+with 405, and real responses fit the schemas. Needs Debian's python3-yaml and python3-jsonschema."""
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import jsonschema
+import yaml
+
+METHODS = ("get", "put", "post", "patch", "delete")
+failures = []
+
+
+def check(right, text):
+    if not right:
+        failures.append(text)
+        print("FAILED: " + text)
+
+
+class Service:
+    def __init__(self, binary):
+        self.dir = tempfile.mkdtemp(prefix="poold-openapi-")
+        self.log = open(os.path.join(self.dir, "log"), "wb")
+        self.process = subprocess.Popen([binary, "--listen", "127.0.0.1:0", "--data", os.path.join(self.dir, "data"),
+                                         "--processes", "2", "--test-functions"], stderr=self.log, stdout=self.log,
+                                        stdin=subprocess.DEVNULL, start_new_session=True)
+        self.port = self.wait_port()
+
+    def wait_port(self):
+        for _ in range(3000):
+            found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", open(self.log.name).read())
+            if found:
+                return int(found.group(1))
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.01)
+        raise SystemExit("poold did not start: " + open(self.log.name).read()[-2000:])
+
+    def ask(self, method, path, body=None, **headers):
+        data = body.encode() if isinstance(body, str) else body
+        request = urllib.request.Request("http://127.0.0.1:%d%s" % (self.port, path), data, method=method)
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.headers, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read().decode()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Contract:
+    def __init__(self, path):
+        with open(path) as file:
+            self.document = yaml.safe_load(file)
+
+    def resolve(self, node):
+        while isinstance(node, dict) and "$ref" in node:
+            target = self.document
+            for part in node["$ref"].lstrip("#/").split("/"):
+                target = target[part.replace("~1", "/").replace("~0", "~")]
+            node = target
+        return node
+
+    def paths(self):
+        return self.document["paths"]
+
+    def methods(self, path):
+        return [m for m in METHODS if m in self.resolve(self.paths()[path])]
+
+    def schema(self, method, path, status, media):
+        responses = self.resolve(self.paths()[path])[method]["responses"]
+        response = responses.get(str(status)) or responses.get("%dXX" % (status // 100)) or responses.get("default")
+        if response is None:
+            return None
+        content = self.resolve(response).get("content", {})
+        return content.get(media, {}).get("schema")
+
+    def validate(self, value, schema):
+        whole = dict(schema)
+        whole["components"] = self.document.get("components", {})
+        jsonschema.Draft202012Validator(whole).validate(value)
+
+
+def fill(path, names):
+    """Puts real names into a path's {parameters}."""
+    return re.sub(r"\{(\w+)\}", lambda found: str(names.get(found.group(1), "x")), path)
+
+
+def check_routes(service, contract, names):
+    for path in contract.paths():
+        known = contract.methods(path)
+        check(known, "%s has no methods" % path)
+        for method in METHODS:
+            if method in known:
+                continue
+            status, headers, _ = service.ask(method.upper(), fill(path, names))
+            check(status == 405, "%s %s is not in openapi.yaml, but answered %d" % (method.upper(), path, status))
+            allow = (headers.get("Allow") or "").lower()
+            check(all(m in allow for m in known), "%s: Allow is %r, expected %s" % (path, allow, known))
+        for method in known:
+            # Nonsense in the query reaches no handler that changes something, and shows that the route is there.
+            status, _, text = service.ask(method.upper(), fill(path, names) + "?no_such_parameter=1")
+            check(status not in (404, 405, 501), "%s %s answered %d %s" % (method.upper(), path, status, text[:200]))
+
+
+def make_jobs(service):
+    def submit(body, wait="30"):
+        status, _, text = service.ask("POST", "/v1/jobs?wait=" + wait, json.dumps(body),
+                                      Content_Type="application/json")
+        check(status in (200, 202), "submission answered %d %s" % (status, text[:300]))
+        return json.loads(text)["id"]
+    return {"map": submit({"function": "square", "map": [1, 2, 3]}), "apply": submit({"function": "greet", "apply": "A"}),
+            "failed": submit({"function": "crash", "map": [None, "SIGABRT"], "max_attempts": 2, "backoff": 0}),
+            "printed": submit({"function": "print", "map": ["x"]}),
+            "open": submit({"function": "echo", "map": [], "open": True}, "0")}
+
+
+def requests(jobs):
+    """(method, path in the contract, real path, body, headers)"""
+    as_json = {"Accept": "application/json"}
+    post = {"Content_Type": "application/json"}
+    body = json.dumps({"function": "square", "map": [4]})
+    yield "get", "/v1/jobs", "/v1/jobs", None, {}
+    for name in ("map", "apply", "failed", "open"):
+        yield "get", "/v1/jobs/{id}", "/v1/jobs/" + jobs[name], None, {}
+    for name in ("map", "failed"):
+        yield "get", "/v1/jobs/{id}/results", "/v1/jobs/%s/results" % jobs[name], None, as_json
+        yield "get", "/v1/jobs/{id}/items/{index}", "/v1/jobs/%s/items/1" % jobs[name], None, {}
+    yield "get", "/v1/jobs/{id}/items/{index}", "/v1/jobs/%s/items/7" % jobs["map"], None, {}
+    yield "get", "/v1/jobs/{id}/log", "/v1/jobs/%s/log" % jobs["printed"], None, as_json
+    for path in ("/v1/functions", "/v1/workers", "/v1/pool", "/healthz", "/readyz"):
+        yield "get", path, path, None, {}
+    yield "get", "/v1/functions/{name}", "/v1/functions/square", None, {}
+    yield "get", "/v1/functions/{name}", "/v1/functions/nothing", None, {}
+    yield "patch", "/v1/pool", "/v1/pool", '{"processes":2}', post
+    yield "patch", "/v1/pool", "/v1/pool", '{"processes":-2}', post
+    yield "post", "/v1/jobs", "/v1/jobs", body, post
+    yield "post", "/v1/jobs", "/v1/jobs?wait=20", body, post
+    yield "post", "/v1/jobs", "/v1/jobs?wait=20", '{"function":"square","apply":3}', post
+    yield "post", "/v1/jobs", "/v1/jobs", '{"function":', post
+    yield "post", "/v1/jobs", "/v1/jobs", '{"function":"nothing","map":[]}', post
+    yield "post", "/v1/jobs/{id}/items", "/v1/jobs/%s/items" % jobs["open"], "[1,2]", post
+    yield "post", "/v1/jobs/{id}/close", "/v1/jobs/%s/close" % jobs["open"], "", {}
+    yield "post", "/v1/jobs/{id}/close", "/v1/jobs/%s/close" % jobs["map"], "", {}
+    yield "post", "/v1/jobs/{id}/cancel", "/v1/jobs/%s/cancel" % jobs["map"], "", {}
+    yield "post", "/v1/jobs/{id}/retry", "/v1/jobs/%s/retry" % jobs["failed"], "", {}
+    yield "get", "/v1/jobs/{id}", "/v1/jobs/" + jobs["failed"], None, {}
+    yield "delete", "/v1/jobs/{id}", "/v1/jobs/" + jobs["map"], None, {}
+    yield "get", "/v1/jobs/{id}", "/v1/jobs/" + jobs["map"], None, {}
+
+
+def check_responses(service, contract, jobs):
+    for method, path, real, body, headers in requests(jobs):
+        title = "%s %s" % (method.upper(), real)
+        if path not in contract.paths() or method not in contract.methods(path):
+            check(False, "%s: %s is not in openapi.yaml" % (title, path))
+            continue
+        status, got, text = service.ask(method.upper(), real, body, **headers)
+        media = (got.get("Content-Type") or "").split(";")[0]
+        if not text:
+            check(status in (200, 202, 204), "%s: %d without a body" % (title, status))
+            continue
+        schema = contract.schema(method, path, status, media)
+        check(schema is not None, "%s: openapi.yaml has no %d with %s" % (title, status, media))
+        if schema is None or not media.endswith("json"):
+            continue
+        try:
+            contract.validate(json.loads(text), schema)
+        except jsonschema.ValidationError as error:
+            check(False, "%s: %d does not fit the schema: %s at /%s in %s" % (
+                title, status, error.message[:300], "/".join(str(p) for p in error.absolute_path), text[:500]))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--poold", required=True)
+    parser.add_argument("--openapi", required=True)
+    options = parser.parse_args()
+    contract = Contract(options.openapi)
+    check(str(contract.document.get("openapi", "")).startswith("3.1"), "openapi.yaml is not 3.1")
+    service = Service(options.poold)
+    try:
+        jobs = make_jobs(service)
+        check_routes(service, contract, {"id": jobs["apply"], "index": 0, "name": "square"})
+        check_responses(service, contract, jobs)
+        status, _, text = service.ask("GET", "/openapi.yaml")
+        check(status == 200 and yaml.safe_load(text) == contract.document, "GET /openapi.yaml is another document")
+    finally:
+        service.stop()
+    print("%d failed" % len(failures))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
