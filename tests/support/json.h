@@ -12,7 +12,7 @@ const char *json_text(const json_t *, const char *path); /* "" when absent or no
 long long json_number(const json_t *, const char *path); /* -1 when absent or no integer */
 
 struct job_id {
-    char text[64];
+    char text[32];
 };
 /* Submits; gives up unless 2xx with an id. */
 struct job_id job_submit(struct http *, const char *body);
