@@ -1,0 +1,28 @@
+# poold in a container: its three programs on Debian, as a user without rights, data in /data.
+# Works on a read-only root; nothing but /data is written. Clients need the token: see deploy/compose.yaml.
+
+FROM debian:12-slim AS build
+RUN apt-get update && apt-get install -y --no-install-recommends \
+    gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libuv1-dev uthash-dev
+WORKDIR /src
+COPY . .
+RUN cmake -B /build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPOOLD_TESTS=OFF && cmake --build /build -j "$(nproc)"
+
+FROM debian:12-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libmicrohttpd12 libjansson4 libsqlite3-0 libuv1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin poold \
+    && install -d -o poold -g poold -m 0700 /data
+COPY --from=build /build/bin/poold /build/bin/poold-server /build/bin/poold-worker /opt/poold/bin/
+USER poold
+VOLUME /data
+EXPOSE 8080
+# Beyond loopback poold demands a token (at least 32 bytes): mount it here, or name another file.
+ENV POOLD_LISTEN=0.0.0.0:8080 POOLD_DATA=/data POOLD_TOKEN_FILE=/run/secrets/poold_token
+# There is no curl in the image; bash can speak enough HTTP. /healthz needs no token.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["bash", "-c", \
+    "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && read -r _ code _ <&3 && [[ $code == 200 ]]"]
+# poold is made to be PID 1: it reaps orphans and ends on SIGTERM.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/opt/poold/bin/poold"]

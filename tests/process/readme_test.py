@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""The README tells the truth: its `console` blocks are run against a real poold and their output compared.
+
+A line `$ COMMAND` (goes on in lines that begin with `> `) is run by bash; all commands of all blocks share one shell,
+in order, so that later ones can use ID. Below it stands what it prints. In that, `…` stands for anything within a line,
+and a line of nothing but `…` for any number of lines. localhost:8080 is replaced by the instance under test.
+
+    tests/process/readme_test.py README.md build/bin/poold      exit status 0 if all is true
+    tests/process/readme_test.py README.md --update build/bin/poold   writes the real output into the README
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+PATIENCE_S = 60
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
+MARK = "\x1e"
+
+
+def parse(block):
+    """The commands of a block, each with the lines that it must print."""
+    commands = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            commands.append([line[2:], []])
+        elif line.startswith("> ") and not commands[-1][1]:
+            commands[-1][0] += "\n" + line[2:]
+        else:
+            commands[-1][1].append(line)
+    return commands
+
+
+def pattern(lines):
+    """A regular expression for the expected lines."""
+    text = ""
+    for line in lines:
+        text += "(?:.*\n)*?" if line.strip() == "…" else ".*?".join(map(re.escape, line.split("…"))) + "\n"
+    return re.compile(text)
+
+
+class Poold:
+    """A real poold on a free port, in a folder of its own."""
+
+    def __init__(self, binary):
+        self.dir = tempfile.mkdtemp(prefix="poold-readme-")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("POOLD_")}
+        with open(self.dir + "/log", "wb") as log:
+            self.process = subprocess.Popen(
+                [binary, "--listen", "127.0.0.1:0", "--data", self.dir + "/data", "--processes", "4"],
+                stderr=log, env=environment)
+        self.address = self.wait_address()
+
+    def wait_address(self):
+        for _ in range(300):
+            found = re.search(r"listening on http://(\S+)", self.log())
+            if found:
+                return found.group(1)
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        self.stop()
+        sys.exit("poold did not start")
+
+    def log(self):
+        with open(self.dir + "/log", encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def run(commands, poold):
+    """What each command prints, in one shell; an output misses when the shell did not get so far."""
+    script = "cd '%s'\n" % poold.dir
+    for command, _ in commands:
+        script += "{ %s\n} 2>&1; printf '%s'\n" % (command.replace("localhost:8080", poold.address), MARK)
+    shell = subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        output, _ = shell.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)
+        output, _ = shell.communicate()
+    text = output.decode("utf-8", "replace").replace(poold.address, "localhost:8080")
+    return text.split(MARK)[:-1]
+
+
+def update(readme, commands, outputs):
+    """Replaces what the README shows by what came, block by block."""
+    with open(readme, encoding="utf-8") as file:
+        text = file.read()
+    rest = iter(zip(commands, outputs))
+
+    def fresh(match):
+        lines = ""
+        for command, _ in parse(match.group(1)):
+            lines += "$ " + command.replace("\n", "\n> ") + "\n" + next(rest)[1]
+        return "```console\n" + lines + "```"
+
+    with open(readme, "w", encoding="utf-8") as file:
+        file.write(BLOCK.sub(fresh, text))
+
+
+def compare(commands, outputs):
+    """The number of commands whose output is not what the README says."""
+    wrong = 0
+    for i, (command, lines) in enumerate(commands):
+        got = outputs[i] if i < len(outputs) else "(did not end within %d s)\n" % PATIENCE_S
+        if not pattern(lines).fullmatch(got if not got or got.endswith("\n") else got + "\n"):
+            wrong += 1
+            print("WRONG: $ %s\nthe README says:\n%s\nit printed:\n%s" % (command, "\n".join(lines), got))
+    return wrong
+
+
+def compare_options(text, binary):
+    """The number of options that `poold --help` has and the README's table has not, or with another default."""
+    wrong = 0
+    help_text = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
+    for name, default in re.findall(r"^  (--[a-z-]+).*?; default: (.*?)\]$", help_text, re.M | re.S):
+        default = "–" if default == "none" else "`%s`" % default
+        if not re.search(r"^\| `%s[ `][^|]*\| %s \|" % (name, re.escape(default)), text, re.M):
+            wrong += 1
+            print("WRONG: the README's table lacks %s with its default %s" % (name, default))
+    return wrong
+
+
+def main():
+    arguments = [a for a in sys.argv[1:] if a != "--update"]
+    if len(arguments) != 2:
+        sys.exit(__doc__)
+    readme, binary = arguments
+    with open(readme, encoding="utf-8") as file:
+        text = file.read()
+    commands = [command for block in BLOCK.findall(text) for command in parse(block)]
+    if not commands:
+        sys.exit("the README has no console blocks")
+    poold = Poold(binary)
+    try:
+        outputs = run(commands, poold)
+        if "--update" in sys.argv:
+            update(readme, commands, outputs)
+            return
+        wrong = compare(commands, outputs) + compare_options(text, binary)
+        if wrong:
+            print("poold's log:\n" + poold.log()[-4000:])
+    finally:
+        poold.stop()
+    print("%d commands, %d wrong" % (len(commands), wrong))
+    sys.exit(wrong > 0)
+
+
+main()
