@@ -12,9 +12,9 @@ cmake -S "$root" -B "$build" -DPOOLD_BREAK_FENCE=ON >/dev/null
 cmake --build "$build" -j"$(nproc)" --target poold poold-server poold-worker killloop_bin >/dev/null
 for seed in 1 2 3 4; do
     if ! TMPDIR=$build "$build/tests/killloop_bin" 60 "$seed" >"$log" 2>&1; then
-        if grep -q '^WRONG: ' "$log"; then
+        if grep -qE '^(WRONG|TEST FAILED): ' "$log"; then
             echo "the killloop noticed the missing fence (seed $seed):"
-            grep '^WRONG: ' "$log" | head -3
+            grep -E '^(WRONG|TEST FAILED): ' "$log" | head -3
             exit 0
         fi
         echo "the killloop failed for another reason:"

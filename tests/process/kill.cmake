@@ -15,3 +15,4 @@ set_tests_properties(process_broken_fence PROPERTIES TIMEOUT 600 LABELS "process
 
 poold_e2e(killmatrix process 400 killmatrix_moments.c)
 set_tests_properties(process_killmatrix PROPERTIES LABELS "process;asan-slow")
+poold_e2e(deaths process 200)
