@@ -107,11 +107,13 @@ show_arrivals() {
     local begin=${EPOCHREALTIME/[.,]/} line ms
     printf '$ %s\n' "$1"
     output=""
+    arrivals=()
     while IFS= read -r line; do
         [[ -n $line ]] || continue # a heartbeat
         ms=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
         printf '%2d.%02d s  %s\n' $((ms / 1000)) $((ms % 1000 / 10)) "$line"
         output+=$line$'\n'
+        arrivals+=("$ms")
     done < <(eval "$1")
     output=${output%$'\n'}
 }
@@ -134,6 +136,11 @@ expect() {
 # expect_part WHAT TEXT: the shown answer contains TEXT.
 expect_part() {
     [[ $output == *"$2"* ]] || complain "$1: expected $2 in the answer"
+}
+
+# The shown results came one by one while the job ran, not all at its end.
+expect_streamed() {
+    ((${#arrivals[@]} > 1 && arrivals[-2] - arrivals[0] >= 200)) || complain "$1: the results came all at once"
 }
 
 # The id of the job in $output.
@@ -168,6 +175,7 @@ show_orders() {
     job=$(job_id)
     show_arrivals "curl -sN '$url/v1/jobs/$job/results?order=completion'"
     expect "completion order" '{"index":0,"value":0.2}' '{"index":2,"value":0.6}' '{"index":1,"value":1.0}'
+    expect_streamed "completion order"
 }
 
 show_apply() {
@@ -193,7 +201,7 @@ show_crash() {
 }
 
 demonstrate() {
-    local url="" output=""
+    local url="" output="" arrivals=()
     start_demo
     echo "Demonstration, in a temporary instance on $url:"
     show_map
