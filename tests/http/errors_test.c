@@ -30,9 +30,9 @@ static void test_syntax(void **state)
     (void)state;
     submit_refused("", "invalid-json", 0, NULL);
     submit_refused("[1]", "invalid-json", 0, NULL);
-    submit_refused("{\"function\":\"square\",\"map\":[1,2,,3]}", "invalid-json", 31, NULL);
-    submit_refused("{\"function\":\"square\",\"map\":[1,2", "invalid-json", 30, NULL);
-    submit_refused("{\"function\":\"square\",\"map\":[01]}", "invalid-json", 28, NULL);
+    submit_refused("{\"function\":\"square\",\"map\":[1,2,,3]}", "invalid-json", 32, NULL);
+    submit_refused("{\"function\":\"square\",\"map\":[1,2", "invalid-json", 31, NULL);
+    submit_refused("{\"function\":\"square\",\"map\":[01]}", "invalid-json", 29, NULL);
     submit_refused("{\"function\":\"square\",\"map\":[1]} x", "invalid-json", 32, NULL);
     submit_refused("{\"function\":\"square\",\"map\":[\"\\x\"]}", "invalid-json", -1, NULL);
     submit_refused("{\"function\":\"square\",\"map\":[\"\xff\"]}", "invalid-json", -1, NULL);
