@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 #define PATH_SIZE 1280
@@ -35,7 +36,7 @@ static pid_t holder(int fd)
 /* While the holder lives, at once a conflict; when it is gone, its server is dying with it: give that a moment. */
 static int lock_patiently(int fd, pid_t *other)
 {
-    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    const struct timespec pause = {.tv_nsec = 20 * NS_PER_MS};
     for (int left = 250; flock(fd, LOCK_EX | LOCK_NB) == -1; left--) {
         *other = holder(fd);
         if (errno == EINTR)
@@ -67,7 +68,9 @@ int datadir_lock(const char *path, struct error *error)
         return error_set(error, "%s: %s", name, strerror(errno));
     if (lock_patiently(fd, &other) == -1) {
         fd_close(&fd);
-        return error_set(error, "another poold uses this data directory (pid %d): %s", (int)other, path);
+        return other != 0
+                   ? error_set(error, "another poold uses this data directory (pid %d): %s", (int)other, path)
+                   : error_set(error, "another poold uses this data directory (in another container?): %s", path);
     }
     note_holder(fd);
     return fd;

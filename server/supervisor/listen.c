@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 #define BACKLOG 1024 /* what comes while a server restarts waits here; the kernel caps it by somaxconn */
@@ -73,7 +74,7 @@ static int check_token(const struct config *config, bool loopback, struct error 
 /* A poold that was just killed may have a server that still holds the port for a moment: try for half a second. */
 static int bind_patiently(int fd, const struct addrinfo *address)
 {
-    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    const struct timespec pause = {.tv_nsec = 20 * NS_PER_MS};
     for (int left = 25;; left--) {
         if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
             return 0;
@@ -97,7 +98,7 @@ static int open_socket(const struct addrinfo *address)
 
 static void describe(struct listener *l)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     char host[128] = "", port[16] = "";
     getsockname(l->fd, (struct sockaddr *)&address, &length);

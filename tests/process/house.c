@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -79,6 +80,7 @@ static _Noreturn void become_container(const struct house *h, const char *const 
         _exit(125);
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 || mount("proc", "/proc", "proc", 0, NULL) == -1)
             _exit(125);
         become_poold(h, args);
@@ -91,6 +93,8 @@ static _Noreturn void become_container(const struct house *h, const char *const 
 void house_start(struct house *h, const char *const *args)
 {
     h->poold = fork();
+    if (h->poold == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that is cut off leaves nothing running */
     if (h->poold == 0 && h->contained)
         become_container(h, args);
     if (h->poold == 0)
@@ -215,9 +219,14 @@ void house_tell(struct house *h, const char *format, ...)
 const char *house_await(struct house *h, const char *word)
 {
     size_t length = strlen(word);
-    do
+    long long deadline = now_ms() + HOUSE_PATIENCE_MS;
+    do {
         hear(h);
-    while (strncmp(h->last, word, length) != 0);
+        if (now_ms() > deadline) { /* it talks, but not of this */
+            show_log(h);
+            fail_msg("no report \"%s\"", word);
+        }
+    } while (strncmp(h->last, word, length) != 0);
     return h->last + length;
 }
 
