@@ -1,0 +1,24 @@
+/* handlers: the first steps of all routes, by file. HTTP thread. */
+#ifndef POOLD_HTTP_HANDLERS_H
+#define POOLD_HTTP_HANDLERS_H
+
+#include "http/request.h"
+
+/* submit.c */
+request_step post_jobs, post_jobs_upload;
+/* add_items.c */
+request_step post_items, post_items_upload, post_close;
+/* jobs.c */
+request_step get_jobs, get_job, delete_job, post_cancel;
+/* retry.c */
+request_step post_retry;
+/* results.c */
+request_step get_results;
+/* items.c, output.c */
+request_step get_item, get_log;
+/* pool.c */
+request_step get_functions, get_function, get_workers, get_pool, patch_pool;
+/* service.c, metrics.c */
+request_step get_healthz, get_readyz, get_metrics, get_openapi, get_root, any_options;
+
+#endif

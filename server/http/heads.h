@@ -1,0 +1,59 @@
+/* heads: reads the headers of a request once, and refuses what must not get further.
+ *
+ * libmicrohttpd 0.9.75 lets duplicate Content-Length, Content-Length beside Transfer-Encoding, unknown codings and
+ * duplicate Host through (DESIGN §11), so all of it is checked here, before anything else happens. */
+#ifndef POOLD_HTTP_HEADS_H
+#define POOLD_HTTP_HEADS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "http/problem.h"
+
+struct MHD_Connection;
+struct http;
+
+enum head {
+    HEAD_HOST,
+    HEAD_CONTENT_LENGTH,
+    HEAD_TRANSFER_ENCODING,
+    HEAD_CONTENT_TYPE,
+    HEAD_CONTENT_ENCODING,
+    HEAD_AUTHORIZATION,
+    HEAD_ORIGIN,
+    HEAD_SEC_FETCH_SITE,
+    HEAD_SEC_FETCH_MODE,
+    HEAD_EXPECT,
+    HEAD_IDEMPOTENCY_KEY,
+    HEAD_LAST_EVENT_ID,
+    HEAD_ACCEPT,
+    HEAD_PREFER,
+    HEADS
+};
+
+struct heads {
+    const char *value[HEADS]; /* NULL when absent; live as long as the request */
+    unsigned seen[HEADS];
+    unsigned total;
+    bool broken;         /* a NUL in a value */
+    int64_t body_length; /* declared; -1 = chunked; 0 = none */
+};
+
+enum body_type { BODY_TYPE_NONE, BODY_TYPE_JSON, BODY_TYPE_NDJSON, BODY_TYPE_OTHER };
+
+void heads_read(struct heads *, struct MHD_Connection *);
+/* What makes the message itself untrustworthy: answer and close. */
+bool heads_check_framing(struct heads *, const char *version, struct problem *);
+/* Whom it comes from and where it believes to be: Host, Origin, Sec-Fetch-Site. */
+bool heads_check_site(const struct heads *, const struct http *, bool safe_method, struct problem *);
+bool heads_check_token(const struct heads *, const struct http *, struct problem *);
+bool heads_check_expect(const struct heads *, struct problem *);
+enum body_type heads_body_type(const struct heads *);
+/* Seconds of "Prefer: wait=S" as ms; -1 = none. */
+int64_t heads_prefer_wait(const struct heads *);
+
+/* The best of what is offered by the Accept header. */
+enum format { FORMAT_NONE, FORMAT_JSON, FORMAT_NDJSON, FORMAT_SSE };
+enum format accept_choose(const char *accept, enum format fallback);
+
+#endif

@@ -1,0 +1,245 @@
+/* Functions, workers, and the size of the pool. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/id.h"
+#include "http/handlers.h"
+#include "http/job_json.h"
+#include "http/options.h"
+#include "wire/limits.h"
+#include "wire/scan.h"
+
+/* The snapshot that came back, or NULL after answering the problem. */
+static struct engine_pool *pool_of(struct request *r)
+{
+    if (r->ask.engine.status == ENGINE_OK)
+        return r->ask.engine.pool.pool;
+    request_fail_engine(r, r->ask.engine.status);
+    return NULL;
+}
+
+/* ---- functions ---- */
+
+static void show_functions(struct request *r)
+{
+    struct engine_pool *pool = pool_of(r);
+    struct buf document = BUF_EMPTY;
+    if (!pool)
+        return;
+    if (!pool->functions) {
+        request_fail_engine(r, ENGINE_STARTING);
+        return;
+    }
+    buf_append_text(&document, "{\"functions\":");
+    buf_append(&document, pool->functions->data, pool->functions->length);
+    buf_append_text(&document, "}\n");
+    request_answer_json(r, 200, &document);
+}
+
+/* Whether the manifest [at, end) is of the function r->name. */
+static bool has_name(const struct request *r, char *at, char *end)
+{
+    struct scan_walk w;
+    char name[SEGMENT_MAX];
+    for (scan_enter(&w, at, end, false); scan_next(&w);)
+        if (w.key_end - w.key == 4 && memcmp(w.key, "name", 4) == 0 && w.kind == SCAN_STRING)
+            return json_text(w.value, w.value_end, name, sizeof name) == 0 && strcmp(name, r->name) == 0;
+    return false;
+}
+
+static void show_function(struct request *r)
+{
+    struct engine_pool *pool = pool_of(r);
+    struct buf document = BUF_EMPTY;
+    struct scan_walk w;
+    if (!pool)
+        return;
+    if (!pool->functions) {
+        request_fail_engine(r, ENGINE_STARTING);
+        return;
+    }
+    char *at = pool->functions->data;
+    for (scan_enter(&w, at, at + pool->functions->length, false); scan_next(&w);) {
+        if (has_name(r, w.value, w.value_end)) {
+            buf_append(&document, w.value, (size_t)(w.value_end - w.value));
+            buf_append_char(&document, '\n');
+            request_answer_json(r, 200, &document);
+            return;
+        }
+    }
+    request_fail(r, PROBLEM_NOT_FOUND, "there is no function of that name; GET /v1/functions lists them");
+}
+
+void get_functions(struct request *r)
+{
+    request_question(r, ASK_POOL);
+    request_ask(r, show_functions);
+}
+
+void get_function(struct request *r)
+{
+    request_question(r, ASK_POOL);
+    request_ask(r, show_function);
+}
+
+/* ---- workers ---- */
+
+struct process_stat {
+    char state;
+    double cpu_s;
+    int64_t rss_bytes;
+};
+
+static bool read_stat(unsigned pid, struct process_stat *stat)
+{
+    char path[64], text[1024];
+    unsigned long user, system;
+    long rss;
+    snprintf(path, sizeof path, "/proc/%u/stat", pid);
+    if (!pid || fd_read_file(path, text, sizeof text) <= 0)
+        return false;
+    const char *behind = strrchr(text, ')'); /* the name may hold anything */
+    if (!behind ||
+        sscanf(behind + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %*u %*u %ld",
+               &stat->state, &user, &system, &rss) != 4)
+        return false;
+    stat->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    stat->rss_bytes = (int64_t)rss * sysconf(_SC_PAGESIZE);
+    return true;
+}
+
+static void write_worker(struct buf *b, const struct engine_worker *w)
+{
+    char id[JOB_ID_LENGTH + 1];
+    struct process_stat stat;
+    bool known = read_stat(w->pid, &stat);
+    enum worker_state state = w->state;
+    if (known && state == WORKER_RUNNING && (stat.state == 'S' || stat.state == 'D'))
+        state = WORKER_WAITING; /* its task sleeps or blocks */
+    buf_printf(b, "{\"slot\":%u,\"generation\":%u,\"pid\":%u,\"state\":\"%s\",\"extra\":%s", w->slot, w->generation,
+               w->pid, worker_state_name(state), w->extra ? "true" : "false");
+    if (w->job_seq) {
+        job_id_format(id, w->job_created_ms, w->job_seq);
+        buf_printf(b, ",\"job\":\"%s\",\"function\":", id);
+        buf_append_json_string(b, w->function, strlen(w->function));
+        buf_printf(b, ",\"item\":%u,\"attempt\":%u", w->index, w->attempt);
+    } else {
+        buf_append_text(b, ",\"job\":null,\"function\":null,\"item\":null,\"attempt\":null");
+    }
+    buf_append_text(b, ",\"since\":");
+    time_write(b, w->since_ms);
+    if (known)
+        buf_printf(b, ",\"cpu_seconds\":%.2f,\"rss_bytes\":%lld", stat.cpu_s, (long long)stat.rss_bytes);
+    else
+        buf_append_text(b, ",\"cpu_seconds\":null,\"rss_bytes\":null");
+    buf_printf(b, ",\"items_done\":%llu,\"restarts\":%u}", (unsigned long long)w->items_done, w->restarts);
+}
+
+static void show_workers(struct request *r)
+{
+    struct engine_pool *pool = pool_of(r);
+    struct buf document = BUF_EMPTY;
+    if (!pool)
+        return;
+    buf_append_text(&document, "{\"workers\":[");
+    for (unsigned i = 0; i < pool->worker_count; i++) {
+        buf_append_text(&document, i ? ",\n" : "\n");
+        write_worker(&document, &pool->workers[i]);
+    }
+    buf_append_text(&document, "\n]}\n");
+    request_answer_json(r, 200, &document);
+}
+
+void get_workers(struct request *r)
+{
+    request_question(r, ASK_POOL);
+    request_ask(r, show_workers);
+}
+
+/* ---- the pool ---- */
+
+static void show_pool(struct request *r)
+{
+    struct engine_pool *p = pool_of(r);
+    struct buf document = BUF_EMPTY;
+    if (!p)
+        return;
+    buf_printf(&document,
+               "{\"processes\":%u,\"cpu_count\":%u,\"workers\":{\"ready\":%u,\"running\":%u,\"starting\":%u},"
+               "\"jobs_live\":%u,\"items_queued\":%lld,\"draining\":%s,\"storage\":\"%s\"}\n",
+               p->processes, p->cpu_count, p->ready, p->running, p->starting, p->jobs_live, (long long)p->items_queued,
+               p->draining ? "true" : "false",
+               p->storage_failed ? "failed"
+               : p->storage_full ? "full"
+                                 : "ok");
+    request_answer_json(r, 200, &document);
+}
+
+void get_pool(struct request *r)
+{
+    request_question(r, ASK_POOL);
+    request_ask(r, show_pool);
+}
+
+static void resized(struct request *r)
+{
+    if (r->ask.engine.status == ENGINE_OK)
+        get_pool(r);
+    else
+        request_fail_engine(r, r->ask.engine.status);
+}
+
+static bool bad_field(struct request *r, const struct scan_walk *w)
+{
+    problem_set(&r->problem, PROBLEM_UNKNOWN_FIELD, "the only field is \"processes\"");
+    problem_at(&r->problem, w->key - 1 - r->body.data, "/%.*s",
+               (int)(w->key_end - w->key > 100 ? 100 : w->key_end - w->key), w->key);
+    return false;
+}
+
+static bool bad_value(struct request *r, const struct scan_walk *w)
+{
+    problem_set(&r->problem, PROBLEM_INVALID_VALUE, "processes must be an integer from 1 to %d", WORKERS_MAX / 2);
+    problem_at(&r->problem, w->value - r->body.data, "/processes");
+    return false;
+}
+
+static bool parse_resize(struct request *r, unsigned *processes)
+{
+    struct scan_walk w;
+    struct scan_error error = {0};
+    long long value;
+    char *at = r->body.data, *end = at + r->body.length;
+    if (!at || !scan_is_value(at, end, &error)) {
+        problem_set(&r->problem, PROBLEM_INVALID_JSON, "%s", at ? error.reason : "the body is empty");
+        problem_at(&r->problem, at ? error.at - at : 0, NULL);
+        return false;
+    }
+    at = (char *)scan_space(at, end);
+    *processes = 0;
+    if (*at != '{')
+        return problem_set(&r->problem, PROBLEM_INVALID_VALUE, "expected an object with \"processes\"");
+    for (scan_enter(&w, at, end, false); scan_next(&w);) {
+        if (w.key_end - w.key != 9 || memcmp(w.key, "processes", 9) != 0)
+            return bad_field(r, &w);
+        if (scan_integer(w.value, w.value_end, &value) || value < 1 || value > WORKERS_MAX / 2)
+            return bad_value(r, &w);
+        *processes = (unsigned)value;
+    }
+    return *processes || problem_set(&r->problem, PROBLEM_MISSING_FIELD, "\"processes\" is missing");
+}
+
+void patch_pool(struct request *r)
+{
+    unsigned processes;
+    if (!parse_resize(r, &processes)) {
+        request_answer_problem(r);
+        return;
+    }
+    request_question(r, ASK_RESIZE)->resize.processes = processes;
+    request_ask(r, resized);
+}

@@ -1,0 +1,183 @@
+#include "http/routes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/id.h"
+#include "http/handlers.h"
+#include "http/options.h"
+#include "wire/limits.h"
+
+static const struct route routes[] = {
+    {.method = METHOD_GET, .pattern = "/v1/jobs", .handler = get_jobs, .parameters = "state function limit after"},
+    {.method = METHOD_POST,
+     .pattern = "/v1/jobs",
+     .handler = post_jobs,
+     .parameters = "function kind wait order format",
+     .options = true,
+     .body = ROUTE_BODY_ITEMS,
+     .upload = post_jobs_upload},
+    {.method = METHOD_GET, .pattern = "/v1/jobs/{id}", .handler = get_job, .parameters = "wait"},
+    {.method = METHOD_DELETE, .pattern = "/v1/jobs/{id}", .handler = delete_job},
+    {.method = METHOD_POST,
+     .pattern = "/v1/jobs/{id}/items",
+     .handler = post_items,
+     .body = ROUTE_BODY_ITEMS,
+     .upload = post_items_upload},
+    {.method = METHOD_GET, .pattern = "/v1/jobs/{id}/items/{index}", .handler = get_item},
+    {.method = METHOD_POST, .pattern = "/v1/jobs/{id}/close", .handler = post_close},
+    {.method = METHOD_POST, .pattern = "/v1/jobs/{id}/cancel", .handler = post_cancel},
+    {.method = METHOD_POST, .pattern = "/v1/jobs/{id}/retry", .handler = post_retry, .parameters = "wait order format"},
+    {.method = METHOD_GET,
+     .pattern = "/v1/jobs/{id}/results",
+     .handler = get_results,
+     .parameters = "order from format limit wait"},
+    {.method = METHOD_GET, .pattern = "/v1/jobs/{id}/log", .handler = get_log, .parameters = "limit after format"},
+    {.method = METHOD_GET, .pattern = "/v1/functions", .handler = get_functions},
+    {.method = METHOD_GET, .pattern = "/v1/functions/{name}", .handler = get_function},
+    {.method = METHOD_GET, .pattern = "/v1/workers", .handler = get_workers},
+    {.method = METHOD_GET, .pattern = "/v1/pool", .handler = get_pool},
+    {.method = METHOD_PATCH, .pattern = "/v1/pool", .handler = patch_pool, .body = ROUTE_BODY_JSON},
+    {.method = METHOD_GET, .pattern = "/healthz", .handler = get_healthz},
+    {.method = METHOD_GET, .pattern = "/readyz", .handler = get_readyz},
+    {.method = METHOD_GET, .pattern = "/metrics", .handler = get_metrics},
+    {.method = METHOD_GET, .pattern = "/openapi.yaml", .handler = get_openapi},
+    {.method = METHOD_GET, .pattern = "/", .handler = get_root},
+};
+enum { ROUTES = sizeof routes / sizeof *routes };
+static const struct route options_route = {.method = METHOD_OPTIONS, .pattern = "(any)", .handler = any_options};
+
+/* ---- paths ---- */
+
+static bool capture_id(struct request *r, const char *text)
+{
+    if (job_id_parse(text, &r->created_ms, &r->seq) == 0)
+        return true;
+    r->seq = 0; /* a route was found; the job never was */
+    return true;
+}
+
+static bool capture_index(struct request *r, const char *text)
+{
+    unsigned long long value;
+    if (parse_unsigned(text, JOB_ITEMS_MAX, &value))
+        return false;
+    r->index = (uint32_t)value;
+    return true;
+}
+
+/* One segment of the path against one of the pattern. */
+static bool match_segment(struct request *r, const char *at, const char *end, const char *pattern, size_t length)
+{
+    char text[SEGMENT_MAX];
+    if (*pattern != '{')
+        return (size_t)(end - at) == length && memcmp(at, pattern, length) == 0;
+    if (end == at || end - at >= SEGMENT_MAX || !percent_decode(at, end, false, text))
+        return false;
+    if (strncmp(pattern, "{id}", length) == 0)
+        return capture_id(r, text);
+    if (strncmp(pattern, "{index}", length) == 0)
+        return capture_index(r, text);
+    strcpy(r->name, text);
+    return true;
+}
+
+static bool match(struct request *r, const char *at, const char *end, const char *pattern)
+{
+    while (*pattern == '/' && at != end && *at == '/') {
+        const char *stop = memchr(at + 1, '/', (size_t)(end - at - 1));
+        size_t length = strcspn(pattern + 1, "/");
+        if (!stop)
+            stop = end;
+        if (!match_segment(r, at + 1, stop, pattern + 1, length))
+            return false;
+        at = stop;
+        pattern += 1 + length;
+    }
+    return at == end && !*pattern;
+}
+
+/* ---- methods ---- */
+
+static const struct {
+    const char *name;
+    enum method method;
+} methods[] = {{"GET", METHOD_GET},     {"HEAD", METHOD_GET}, {"POST", METHOD_POST},      {"DELETE", METHOD_DELETE},
+               {"PATCH", METHOD_PATCH}, {"PUT", METHOD_PUT},  {"OPTIONS", METHOD_OPTIONS}};
+enum { METHODS = sizeof methods / sizeof *methods };
+
+static enum method method_of(const char *name)
+{
+    for (int i = 0; i < METHODS; i++)
+        if (strcmp(methods[i].name, name) == 0)
+            return methods[i].method;
+    return 0;
+}
+
+static void allow(struct request *r, unsigned allowed)
+{
+    char text[64] = "";
+    for (int i = 0; i < METHODS; i++)
+        if (allowed & methods[i].method)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", *text ? ", " : "", methods[i].name);
+    request_header(r, "Allow", text);
+}
+
+/* ---- the query ---- */
+
+static bool listed(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = list; at && (at = strstr(at, name)); at += length)
+        if (length && (at == list || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
+            return true;
+    return false;
+}
+
+static bool parse_query(struct request *r)
+{
+    const char *mark = strchr(r->uri, '?');
+    if (!mark)
+        return true;
+    if (!query_parse(&r->query, mark + 1, strlen(mark + 1), &r->problem))
+        return false;
+    for (unsigned i = 0; i < r->query.count; i++) {
+        const char *name = r->query.pairs[i].name;
+        if (!listed(r->route->parameters, name) && !(r->route->options && option_known(name)))
+            return problem_set(&r->problem, PROBLEM_UNKNOWN_PARAMETER, "there is no query parameter \"%.100s\" here",
+                               name);
+    }
+    return true;
+}
+
+static bool choose(struct request *r, const struct route *found, unsigned allowed, const char *method)
+{
+    if (!allowed)
+        return problem_set(&r->problem, PROBLEM_NOT_FOUND, "there is nothing at this path; see /openapi.yaml");
+    if (!found || r->method == METHOD_OPTIONS)
+        allow(r, allowed | METHOD_OPTIONS);
+    r->route = r->method == METHOD_OPTIONS ? &options_route : found;
+    if (!r->route)
+        return problem_set(&r->problem, PROBLEM_METHOD, "%.20s is not possible here", method);
+    if (strstr(r->route->pattern, "{id}") && r->seq == 0)
+        return problem_set(&r->problem, PROBLEM_NOT_FOUND, "there was never such a job");
+    return parse_query(r);
+}
+
+bool route_find(struct request *r, const char *method)
+{
+    const char *path = r->uri, *end = path + strcspn(path, "?");
+    const struct route *found = NULL;
+    unsigned allowed = 0;
+    if (end - path > 1 && end[-1] == '/')
+        end--; /* a trailing slash is accepted */
+    r->method = method_of(method);
+    for (int i = 0; i < ROUTES; i++) {
+        if (!match(r, path, end, routes[i].pattern))
+            continue;
+        allowed |= routes[i].method;
+        if (routes[i].method == r->method)
+            found = &routes[i];
+    }
+    return choose(r, found, allowed, method);
+}

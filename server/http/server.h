@@ -1,0 +1,73 @@
+/* server: what the parts of http/ share: the daemon, its connections, the limits that are counted. HTTP thread only,
+ * but for what is _Atomic. */
+#ifndef POOLD_HTTP_SERVER_H
+#define POOLD_HTTP_SERVER_H
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "http/http.h"
+
+struct MHD_Daemon;
+struct request;
+struct upload;
+
+enum { TOKEN_MAX = 512, RESERVE_CONNECTIONS = 32 };
+
+enum connection_phase {
+    PHASE_FRESH, /* nothing has come */
+    PHASE_IDLE,  /* kept alive between requests */
+    PHASE_HEAD,  /* the request line is there */
+    PHASE_BODY,  /* the body is coming */
+    PHASE_BUSY,  /* being answered */
+    PHASE_LINGER /* answered before the body's end: what comes is thrown away */
+};
+
+struct connection {
+    LIST_ENTRY(connection) link;
+    struct http *http;
+    int fd;
+    struct in6_addr address; /* IPv4 mapped */
+    enum connection_phase phase;
+    int64_t since_ns; /* in this phase; body: of the last progress */
+    bool reserve;     /* beyond the caps: only /healthz and 503 */
+    struct request *request;
+};
+LIST_HEAD(connection_list, connection);
+LIST_HEAD(upload_list, upload);
+
+struct http {
+    const struct config *config;
+    struct engine *engine;
+    struct store_reader *reader;
+    struct MHD_Daemon *daemon;
+    pthread_t thread;
+    unsigned port;
+    char listen_host[128];
+    char token[TOKEN_MAX];
+    size_t token_length; /* 0 = none needed */
+    _Atomic bool draining, quiet, stop;
+    sem_t quiet_reached;
+    bool asks_refused; /* quiet, as the HTTP thread has seen it */
+    struct connection_list connections;
+    unsigned connection_count;
+    unsigned waiting; /* streams and waits, of config->max_streams */
+    struct upload_list uploads;
+    unsigned upload_count;
+    int64_t next_sweep_ns, next_peek_ns;
+    unsigned long answers[6]; /* by hundreds of the status */
+    unsigned long connections_refused;
+};
+
+/* caps.c: admission and deadlines of connections. */
+bool connection_admit(struct http *, const struct sockaddr *);
+struct connection *connection_new(struct http *, int fd, const struct sockaddr *);
+void connection_free(struct connection **);
+void connection_phase(struct connection *, enum connection_phase);
+/* Shuts what is over its time; looks for peers that left while suspended. Cheap until its next time has come. */
+void connections_sweep(struct http *);
+
+#endif

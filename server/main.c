@@ -1,0 +1,88 @@
+/* poold-server: HTTP in front, the engine behind, the store below. The supervisor starts it, and ends it by drain or
+ * by closing the control channel; signals are the supervisor's. */
+#include <signal.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "http/http.h"
+#include "store/store.h"
+#include "wire/fds.h"
+
+enum { HELLO_WAIT_MS = 10000 };
+
+struct service {
+    struct config config;
+    struct store *store;
+    struct engine *engine;
+    struct http *http;
+};
+
+static void ignore_signals(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+}
+
+static int parse(struct config *config, int argc, char **argv)
+{
+    char message[256] = "";
+    if (config_parse(config, argc, argv, message, sizeof message) == CONFIG_OK)
+        return 0;
+    fprintf(stderr, "poold-server is started by poold: %s\n", message);
+    return -1;
+}
+
+static int start(struct service *s, struct error *e)
+{
+    s->store = store_open_sqlite(s->config.data, s->config.read_only, e);
+    if (!s->store || store_start(s->store, e))
+        return -1;
+    s->engine = engine_start(&s->config, s->store, FD_CHANNEL, FD_SCOREBOARD, e);
+    if (!s->engine)
+        return -1;
+    if (!engine_wait_functions(s->engine, HELLO_WAIT_MS))
+        log_event(LOG_WARNING, "server.no_worker", "after_ms=%d", HELLO_WAIT_MS); /* it answers 503 until one comes */
+    s->http = http_start(&s->config, s->engine, s->store, FD_LISTEN, e);
+    if (!s->http)
+        return -1;
+    engine_announce(s->engine, http_port(s->http));
+    return 0;
+}
+
+static void on_drain(void *http)
+{
+    http_drain(http);
+}
+
+static void stop(struct service *s)
+{
+    if (s->http)
+        http_quiet(s->http);
+    if (s->engine)
+        engine_stop(&s->engine);
+    http_stop(&s->http);
+    if (s->store)
+        store_stop(s->store);
+    store_close(&s->store);
+}
+
+int main(int argc, char **argv)
+{
+    static struct service service;
+    struct error error = {""};
+    ignore_signals();
+    if (parse(&service.config, argc, argv))
+        return EX_USAGE;
+    log_setup("server", service.config.log_level);
+    int status = EX_IOERR;
+    if (start(&service, &error))
+        log_event(LOG_ERROR, "server.start", "error=\"%s\"", error.text);
+    else
+        status = engine_wait_end(service.engine, on_drain, service.http);
+    stop(&service);
+    return status;
+}
