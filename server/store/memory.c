@@ -56,7 +56,6 @@ static void update_job(struct memory_job *job, const struct job_view *new)
     struct job_view *view = &job->view;
     view->state = new->state;
     memcpy(view->reason, new->reason, sizeof view->reason);
-    view->counts.total = new->counts.total;
     view->counts.succeeded = new->counts.succeeded;
     view->counts.failed = new->counts.failed;
     view->counts.cancelled = new->counts.cancelled;
@@ -80,6 +79,9 @@ static void change_job(struct memory_job *job, const struct store_op *op)
     case STORE_JOB_UPDATE:
         if (!job->deleted)
             update_job(job, op->job);
+        break;
+    case STORE_JOB_GROW:
+        job->view.counts.total = op->job->counts.total;
         break;
     case STORE_JOB_LINK:
         job->view.retried_by = op->job->retried_by;

@@ -28,7 +28,8 @@ struct store {
     struct store_backend *backend;
     char directory[PATH_MAX]; /* "" in memory */
     struct mailbox writes, loads, reaps;
-    int wake; /* eventfd; a put to an empty box writes it */
+    int wake; /* eventfd; a put to an empty box writes it while the thread sleeps */
+    atomic_bool asleep;
     pthread_t thread;
     bool started;
     atomic_bool stopping;
@@ -44,6 +45,8 @@ struct store {
 static void wake(void *context)
 {
     struct store *store = context;
+    if (!atomic_load(&store->asleep))
+        return; /* it looks once more before it sleeps */
     ssize_t written = write(store->wake, &(uint64_t){1}, sizeof(uint64_t));
     CHECK(written > 0 || errno == EAGAIN, "eventfd: %s", strerror(errno));
 }
@@ -209,7 +212,10 @@ static void *run(void *argument)
             continue;
         if (last)
             break;
-        wait_for_mail(store);
+        atomic_store(&store->asleep, true);
+        if (!store_turn(store) && !atomic_load(&store->stopping)) /* what came before `asleep` was to be seen */
+            wait_for_mail(store);
+        atomic_store(&store->asleep, false);
     }
     tend(store, true);
     return NULL;

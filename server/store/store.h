@@ -33,8 +33,10 @@ enum store_status {
 
 enum store_op_type {
     STORE_JOB_PUT,     /* a new job: `job` (whole view), `key` may be set */
-    STORE_JOB_UPDATE,  /* state, reason, counts.{total,succeeded,failed,cancelled}, positions, times, uploading,
-                          options.open */
+    STORE_JOB_UPDATE,  /* state, reason, counts.{succeeded,failed,cancelled}, positions, times, uploading, options.open */
+    STORE_JOB_GROW,    /* more items: job.counts.total only. Apart from UPDATE, because both are made from states of
+                          their own time: an update made before the items came must not forget them, nor may items
+                          that come carry counts of results that are not committed yet */
     STORE_JOB_LINK,    /* job.seq.retried_by = job.retried_by (and its created_ms) */
     STORE_JOB_DELETE,  /* invisible (GONE) from this commit on; rows are removed by STORE_REAP in slices */
     STORE_KEY_DROP,    /* forget the idempotency key of job.seq, if it has one */
@@ -60,7 +62,7 @@ struct store_op {
     uint32_t first, count, failed, position, stream;
     struct blob *bytes;   /* a reference that the op holds */
     struct blob *origins; /* CHUNK_PUT of a retry: count × uint32 (native), the index in the first job; or NULL */
-    struct job_view *job; /* JOB_PUT, JOB_UPDATE, JOB_LINK: owned copy (malloc) */
+    struct job_view *job; /* JOB_PUT, JOB_UPDATE, JOB_GROW, JOB_LINK: owned copy (malloc) */
     struct store_attempt *attempt; /* ATTEMPT_PUT, OUTPUT_PUT (number only): owned (malloc) */
     char *key;                     /* JOB_PUT: Idempotency-Key or NULL; owned (malloc) */
     uint64_t fingerprint;          /* JOB_PUT with key: of the request */

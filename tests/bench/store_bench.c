@@ -22,14 +22,16 @@ struct shape {
     unsigned width;    /* extra bytes of an item and of its value */
     unsigned together; /* chunk + result pairs a commit */
     unsigned rows;
+    bool jobs; /* each row a job of its own: put, chunk, result and update in one transaction */
 };
 
 static const struct shape shapes[] = {
-    {"1024 ints x 8", 1024, 0, 8, 98},   {"1024 ints x 1", 1024, 0, 1, 98},
-    {"1024 ints x 32", 1024, 0, 32, 98}, {"1024 ints x 8, 1M", 1024, 0, 8, 976},
-    {"256 ints x 32", 256, 0, 32, 390},  {"256 ints x 1", 256, 0, 1, 390},
-    {"64 ints x 8", 64, 0, 8, 1560},     {"1 int x 1", 1, 0, 1, 4000},
-    {"1 int x 1000", 1, 0, 1000, 50000}, {"1024 of 100 bytes x 8", 1024, 100, 8, 98},
+    {"1024 ints x 8", 1024, 0, 8, 98, false},   {"1024 ints x 1", 1024, 0, 1, 98, false},
+    {"1024 ints x 32", 1024, 0, 32, 98, false}, {"1024 ints x 8, 1M", 1024, 0, 8, 976, false},
+    {"256 ints x 32", 256, 0, 32, 390, false},  {"256 ints x 1", 256, 0, 1, 390, false},
+    {"64 ints x 8", 64, 0, 8, 1560, false},     {"1 int x 1", 1, 0, 1, 4000, false},
+    {"1 int x 1000", 1, 0, 1000, 50000, false}, {"1024 of 100 bytes x 8", 1024, 100, 8, 98, false},
+    {"jobs x 1", 1, 0, 1, 4000, true},          {"jobs x 16", 1, 0, 16, 20000, true},
 };
 
 static double cpu_us(void)
@@ -74,6 +76,22 @@ static void put_pair(struct store_write *write, const struct shape *shape, int64
     result->bytes = blob_ref(lines);
 }
 
+static void put_whole_job(struct store_write *write, const struct shape *shape, int64_t seq, struct blob *items,
+                          struct blob *lines)
+{
+    struct job_view view = {.seq = seq, .created_ms = 1700000000000, .kind = JOB_APPLY, .state = JOB_READY};
+    strcpy(view.function, "square");
+    view.options = job_options_default();
+    view.counts.total = 1;
+    store_write_add(write, STORE_JOB_PUT, seq)->job = memcpy(malloc(sizeof view), &view, sizeof view);
+    put_pair(write, shape, seq, 0, items, lines);
+    view.state = JOB_SUCCEEDED;
+    view.counts.succeeded = view.positions = 1;
+    view.started_ms = view.ended_ms = view.created_ms + 1;
+    view.expires_ms = view.created_ms + 604800000 + seq;
+    store_write_add(write, STORE_JOB_UPDATE, seq)->job = memcpy(malloc(sizeof view), &view, sizeof view);
+}
+
 struct measure {
     double seconds, cpu, checkpoint;
 };
@@ -91,8 +109,12 @@ static struct measure run(struct store *store, const struct shape *shape, int64_
     for (unsigned row = 0; row < shape->rows;) {
         struct store_write *write = store_write_new();
         write->done = drop;
-        for (unsigned i = 0; i < shape->together && row < shape->rows; i++, row++)
-            put_pair(write, shape, seq, row, items[row], lines[row]);
+        for (unsigned i = 0; i < shape->together && row < shape->rows; i++, row++) {
+            if (shape->jobs)
+                put_whole_job(write, shape, seq + row, items[row], lines[row]);
+            else
+                put_pair(write, shape, seq, row, items[row], lines[row]);
+        }
         store_put_write(store, write);
         store_turn(store);
     }

@@ -2,13 +2,18 @@
  *
  * A PASSIVE checkpoint waits for nobody; once it is complete and no reader is inside the WAL, the next commit starts
  * the WAL anew over the same blocks, which is also the cheapest place to write. */
+#include <sys/statvfs.h>
+
 #include "base/log.h"
 #include "store/sqlite/sqlite.h"
 
-#define BUSY_BYTES (INT64_C(32) << 20)     /* a busy store checkpoints at this size… */
+#define READY_BYTES (INT64_C(16) << 20)    /* of the WAL are written ahead, so that commits overwrite blocks… */
+#define READY_SHARE 8                      /* …but never more than this part of the free space */
+#define BUSY_BYTES READY_BYTES             /* a busy store checkpoints at this size… */
 #define AGAIN_BYTES (INT64_C(8) << 20)     /* …and, where readers were in the way, after so many more */
 #define RESTART_BYTES (INT64_C(128) << 20) /* readers overlap for long: wait for them */
 #define TRUNCATE_BYTES (INT64_C(64) << 20) /* an idle store gives so large a file back */
+#define BUSY_MS 5000
 #define WAIT_MS 100
 
 static int note_frames(void *context, sqlite3 *db, const char *name, int frames)
@@ -20,16 +25,58 @@ static int note_frames(void *context, sqlite3 *db, const char *name, int frames)
     return SQLITE_OK;
 }
 
+static int64_t wal_bytes(const struct sqlite_store *store)
+{
+    return (int64_t)store->wal_frames * (store->page_size + 24);
+}
+
+/* SQLite's own handle of the WAL: to open the file a second time is asking for trouble. */
+static sqlite3_file *wal_file(struct sqlite_store *store)
+{
+    sqlite3_file *wal = NULL;
+    int result = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    return result == SQLITE_OK && wal != NULL && wal->pMethods != NULL ? wal : NULL;
+}
+
+static int64_t ready_bytes(const struct sqlite_store *store)
+{
+    struct statvfs fs;
+    if (statvfs(store->path, &fs) != 0)
+        return 0;
+    int64_t share = (int64_t)(fs.f_bavail * fs.f_frsize) / READY_SHARE;
+    return share < READY_BYTES ? share : READY_BYTES;
+}
+
+/* Writes zeros behind the end of the WAL; recovery stops at the first frame that is none. A commit that grows the file
+ * makes its fdatasync wait for the file system's journal as well: 215 against 140 us here, and 1.8 times the items/s
+ * with one chunk a commit. No harm if it fails half-way. */
+static void prepare_wal(struct sqlite_store *store)
+{
+    static const char zeros[1 << 16];
+    sqlite3_file *wal = wal_file(store);
+    sqlite3_int64 size = 0;
+    if (wal == NULL || wal->pMethods->xFileSize(wal, &size) != SQLITE_OK || size >= READY_BYTES)
+        return;
+    for (int64_t ready = ready_bytes(store); size < ready; size += (int)sizeof zeros) {
+        if (wal->pMethods->xWrite(wal, zeros, sizeof zeros, size) != SQLITE_OK)
+            return;
+    }
+    wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+}
+
 void sqlite_watch_wal(struct sqlite_store *store)
 {
     sqlite3_wal_hook(store->db, note_frames, store);
     store->checkpoint_at = BUSY_BYTES;
-    store->wal_pending = true; /* what an earlier life left */
+    if (!store->read_only)
+        prepare_wal(store);
 }
 
-static int64_t wal_bytes(const struct sqlite_store *store)
+static bool wal_file_is_large(struct sqlite_store *store)
 {
-    return (int64_t)store->wal_frames * (store->page_size + 24);
+    sqlite3_file *wal = wal_file(store);
+    sqlite3_int64 size = 0;
+    return wal != NULL && wal->pMethods->xFileSize(wal, &size) == SQLITE_OK && size > TRUNCATE_BYTES;
 }
 
 /* BUSY and FULL pass; but after a failed write or fsync nothing is known about the file any more. */
@@ -38,17 +85,19 @@ static enum store_status checkpoint(struct sqlite_store *store, int mode)
     int frames = 0, copied = 0;
     sqlite3_busy_timeout(store->db, WAIT_MS);
     int result = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &frames, &copied);
-    sqlite3_busy_timeout(store->db, 5000);
+    sqlite3_busy_timeout(store->db, BUSY_MS);
     store->checkpoints++;
-    if (result != SQLITE_OK && result != SQLITE_BUSY) {
-        log_event(LOG_ERROR, "store.checkpoint_failed", "code=%d error=\"%s\"", result, sqlite3_errmsg(store->db));
-        return sqlite_status(store->db, result);
-    }
-    if (mode == SQLITE_CHECKPOINT_TRUNCATE && result == SQLITE_OK)
-        store->wal_frames = 0;
-    store->wal_pending = frames > copied || result != SQLITE_OK;
+    bool passing = result == SQLITE_BUSY || (result & 0xff) == SQLITE_FULL;
+    store->wal_pending = result != SQLITE_OK || frames > copied;
     store->checkpoint_at = store->wal_pending ? wal_bytes(store) + AGAIN_BYTES : BUSY_BYTES;
-    return STORE_OK;
+    if (result != SQLITE_OK && result != SQLITE_BUSY && !store->checkpoint_failed)
+        log_event(LOG_ERROR, "store.checkpoint_failed", "code=%d error=\"%s\"", result, sqlite3_errmsg(store->db));
+    store->checkpoint_failed = result != SQLITE_OK && result != SQLITE_BUSY;
+    if (mode == SQLITE_CHECKPOINT_TRUNCATE && result == SQLITE_OK) {
+        store->wal_frames = 0;
+        prepare_wal(store);
+    }
+    return result == SQLITE_OK || passing ? STORE_OK : STORE_IO;
 }
 
 enum store_status sqlite_tend(struct store_backend *backend, bool idle, bool *again)
@@ -57,7 +106,7 @@ enum store_status sqlite_tend(struct store_backend *backend, bool idle, bool *ag
     enum store_status status = STORE_OK;
     if (store->read_only)
         return STORE_OK;
-    if (idle && wal_bytes(store) > TRUNCATE_BYTES)
+    if (idle && wal_file_is_large(store))
         status = checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE);
     else if (idle ? store->wal_pending : store->wal_pending && wal_bytes(store) > store->checkpoint_at)
         status =

@@ -5,6 +5,7 @@
 /* X(column, member): set once… */
 #define JOB_FIXED(X)                                                                                                   \
     X(created_ms, created_ms)                                                                                          \
+    X(total, counts.total) /* JOB_GROW */                                                                              \
     X(kind, kind)                                                                                                      \
     X(chunksize, options.chunksize)                                                                                    \
     X(processes, options.processes)                                                                                    \
@@ -24,7 +25,6 @@
 /* …and what JOB_UPDATE changes. */
 #define JOB_MOVING(X)                                                                                                  \
     X(state, state)                                                                                                    \
-    X(total, counts.total)                                                                                             \
     X(succeeded, counts.succeeded)                                                                                     \
     X(failed, counts.failed)                                                                                           \
     X(cancelled, counts.cancelled)                                                                                     \

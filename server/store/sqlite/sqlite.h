@@ -16,6 +16,7 @@ enum write_statement {
     W_ROLLBACK,
     W_JOB_PUT,
     W_JOB_UPDATE,
+    W_JOB_GROW,
     W_JOB_LINK,
     W_JOB_DELETE,
     W_KEY_DROP,
@@ -42,9 +43,10 @@ struct sqlite_store {
     bool read_only;
     char path[4096];
     int page_size;
-    int wal_frames;        /* in the WAL after the last commit */
-    bool wal_pending;      /* frames that no checkpoint has copied yet */
-    int64_t checkpoint_at; /* WAL bytes at which a busy store checkpoints next */
+    int wal_frames;         /* in the WAL after the last commit */
+    bool wal_pending;       /* frames that no checkpoint has copied yet */
+    int64_t checkpoint_at;  /* WAL bytes at which a busy store checkpoints next */
+    bool checkpoint_failed; /* and so has been told */
     uint64_t checkpoints;
 };
 

@@ -14,6 +14,7 @@ const char *const sqlite_write_sql[W_STATEMENTS] = {
     [W_ROLLBACK] = "ROLLBACK",
     [W_JOB_PUT] = sqlite_job_put,
     [W_JOB_UPDATE] = sqlite_job_update,
+    [W_JOB_GROW] = "UPDATE job SET total = ?2 WHERE seq = ?1",
     [W_JOB_LINK] = "UPDATE job SET retried_by = ?2, retried_by_created_ms = ?3 WHERE seq = ?1",
     /* expires_ms 1: the reaper's index finds it first. */
     [W_JOB_DELETE] = "UPDATE job SET deleted = 1, expires_ms = 1 WHERE seq = ?1",
@@ -57,6 +58,12 @@ static void bind_link(sqlite3_stmt *statement, const struct store_op *op)
     sqlite3_bind_int64(statement, 1, op->seq);
     sqlite3_bind_int64(statement, 2, op->job->retried_by);
     sqlite3_bind_int64(statement, 3, op->job->retried_by_created_ms);
+}
+
+static void bind_grow(sqlite3_stmt *statement, const struct store_op *op)
+{
+    sqlite3_bind_int64(statement, 1, op->seq);
+    sqlite3_bind_int64(statement, 2, op->job->counts.total);
 }
 
 static void bind_seq(sqlite3_stmt *statement, const struct store_op *op)
@@ -111,6 +118,7 @@ static const struct {
     void (*bind)(sqlite3_stmt *, const struct store_op *);
 } operations[] = {
     [STORE_JOB_PUT] = {W_JOB_PUT, sqlite_bind_job_put}, [STORE_JOB_UPDATE] = {W_JOB_UPDATE, sqlite_bind_job_update},
+    [STORE_JOB_GROW] = {W_JOB_GROW, bind_grow},
     [STORE_JOB_LINK] = {W_JOB_LINK, bind_link},         [STORE_JOB_DELETE] = {W_JOB_DELETE, bind_seq},
     [STORE_KEY_DROP] = {W_KEY_DROP, bind_seq},          [STORE_CHUNK_PUT] = {W_CHUNK_PUT, bind_chunk},
     [STORE_RESULT_PUT] = {W_RESULT_PUT, bind_result},   [STORE_ATTEMPT_PUT] = {W_ATTEMPT_PUT, bind_attempt},
