@@ -248,15 +248,20 @@ stop_serving() {
 
 # `wait` returns early when a trap has run: then it has to be asked again.
 serve() {
-    local status=0 signalled=yes
-    "$build_dir/bin/poold" "$@" 2> >(relay_log) &
+    local status=0 signalled=yes log
+    exec {log}> >(relay_log) # our child; in poold's own redirection it would be poold's
+    set -m # a process group of its own: a Ctrl-C comes once, from us; a second signal would be an order to hurry
+    "$build_dir/bin/poold" "$@" 2>&"$log" {log}>&- &
     poold_pid=$!
+    set +m
     trap stop_serving INT TERM
+    exec {log}>&-
     while [[ $signalled == yes ]]; do
         signalled=no
         status=0
         wait "$poold_pid" || status=$?
     done
+    wait # for the last lines of the log
     return "$status"
 }
 
