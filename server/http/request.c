@@ -103,8 +103,11 @@ void request_completed(struct request *r)
 void request_wake(struct request *r)
 {
     /* Whoever turns it off resumes, so it is resumed once; while it is on, libmicrohttpd keeps the connection. */
-    if (atomic_exchange(&r->suspended, false))
+    struct http *http = r->http;
+    if (atomic_exchange(&r->suspended, false)) {
         MHD_resume_connection(r->mhd);
+        http_wake(http);
+    }
 }
 
 void request_suspend(struct request *r)

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -89,9 +92,34 @@ static void on_log(void *context, const char *format, va_list arguments)
 
 /* ---- the thread ---- */
 
+void http_wake(struct http *http)
+{
+    atomic_fetch_add(&http->wakes, 1);
+    if (atomic_exchange(&http->asleep, false))
+        (void)!write(http->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+/* Sleeps until there is something to do. A wake-up before `asleep` shows in `wakes`, one after it in the eventfd,
+ * which is edge-triggered and so never needs to be read. */
+static void sleep_until(struct http *http, int timeout_ms)
+{
+    struct epoll_event events[2];
+    MHD_UNSIGNED_LONG_LONG due_ms;
+    unsigned seen = http->wakes_seen;
+    if (MHD_get_timeout(http->daemon, &due_ms) == MHD_YES && due_ms < (MHD_UNSIGNED_LONG_LONG)timeout_ms)
+        timeout_ms = (int)due_ms;
+    atomic_store(&http->asleep, true);
+    if (atomic_load(&http->wakes) != seen)
+        timeout_ms = 0;
+    epoll_wait(http->epoll_fd, events, 2, timeout_ms);
+    atomic_store(&http->asleep, false);
+    http->wakes_seen = atomic_load(&http->wakes);
+}
+
 static void turn(struct http *http, int timeout_ms)
 {
-    MHD_run_wait(http->daemon, timeout_ms);
+    sleep_until(http, timeout_ms);
+    MHD_run_wait(http->daemon, 0);
     uploads_tick(http);
     connections_sweep(http);
     if (atomic_load(&http->quiet) && !http->asks_refused) {
@@ -180,8 +208,8 @@ static int start_daemon(struct http *http, int listen_fd, struct error *e)
     unsigned limit = config->max_connections + RESERVE_CONNECTIONS;
     unsigned silence_s = config->body_timeout_ms / 1000 + 60; /* a backstop: ours come first, while a body comes */
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, on_admission, http, on_request,
-        http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_admission, http, on_request, http,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, http, MHD_OPTION_LISTEN_SOCKET, listen_fd,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
         CONNECTION_MEMORY_STEP, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT, silence_s,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
@@ -195,10 +223,28 @@ static void destroy(struct http **http)
     if ((*http)->daemon)
         MHD_stop_daemon((*http)->daemon);
     store_reader_close(&(*http)->reader);
+    fd_close(&(*http)->epoll_fd);
+    fd_close(&(*http)->wake_fd);
     sem_destroy(&(*http)->quiet_reached);
     explicit_bzero((*http)->token, sizeof(*http)->token);
     free(*http);
     *http = NULL;
+}
+
+static int add(struct http *http, int fd, uint32_t events)
+{
+    return epoll_ctl(http->epoll_fd, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = events});
+}
+
+static int start_epoll(struct http *http, struct error *e)
+{
+    http->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    http->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    if (http->wake_fd < 0 || http->epoll_fd < 0 || !info || add(http, info->epoll_fd, EPOLLIN) ||
+        add(http, http->wake_fd, EPOLLIN | EPOLLET))
+        return error_set(e, "epoll: %s", strerror(errno));
+    return 0;
 }
 
 static int start(struct http *http, struct store *store, int listen_fd, struct error *e)
@@ -206,7 +252,7 @@ static int start(struct http *http, struct store *store, int listen_fd, struct e
     set_listen_host(http);
     if (read_token(http, e) || find_port(http, listen_fd, e) || fd_set_nonblocking(listen_fd, true))
         return -1;
-    if (!(http->reader = store_reader_open(store, e)) || start_daemon(http, listen_fd, e))
+    if (!(http->reader = store_reader_open(store, e)) || start_daemon(http, listen_fd, e) || start_epoll(http, e))
         return -1;
     int failed = pthread_create(&http->thread, NULL, loop, http);
     return failed ? error_set(e, "the HTTP thread did not start: %s", strerror(failed)) : 0;
@@ -219,6 +265,7 @@ struct http *http_start(const struct config *config, struct engine *engine, stru
     CHECK(http, "out of memory");
     http->config = config;
     http->engine = engine;
+    http->epoll_fd = http->wake_fd = -1;
     LIST_INIT(&http->connections);
     LIST_INIT(&http->uploads);
     sem_init(&http->quiet_reached, 0, 0);
@@ -240,6 +287,7 @@ void http_drain(struct http *http)
 void http_quiet(struct http *http)
 {
     atomic_store(&http->quiet, true);
+    http_wake(http);
     while (sem_wait(&http->quiet_reached) && errno == EINTR)
         ;
 }
@@ -249,6 +297,7 @@ void http_stop(struct http **http)
     if (!*http)
         return;
     atomic_store(&(*http)->stop, true);
+    http_wake(*http);
     pthread_join((*http)->thread, NULL);
     destroy(http);
 }

@@ -51,6 +51,12 @@ struct http {
     size_t token_length; /* 0 = none needed */
     _Atomic bool draining, quiet, stop;
     sem_t quiet_reached;
+    /* libmicrohttpd's own wake-up exists only beside a thread of its own: ours is an eventfd in an epoll set around
+     * its epoll descriptor. It is written only while the thread sleeps. */
+    int epoll_fd, wake_fd;
+    _Atomic bool asleep;
+    _Atomic unsigned wakes;
+    unsigned wakes_seen;
     bool asks_refused; /* quiet, as the HTTP thread has seen it */
     struct connection_list connections;
     unsigned connection_count;
@@ -61,6 +67,9 @@ struct http {
     unsigned long answers[6]; /* by hundreds of the status */
     unsigned long connections_refused;
 };
+
+/* Any thread: makes the HTTP thread look at what was resumed. */
+void http_wake(struct http *);
 
 /* caps.c: admission and deadlines of connections. */
 bool connection_admit(struct http *, const struct sockaddr *);
