@@ -38,6 +38,14 @@ void trouble_free_all(struct job *job)
     }
 }
 
+void trouble_end(struct job *job, uint32_t index)
+{
+    struct item_trouble *trouble;
+    HASH_FIND(hh, job->troubles, &index, sizeof index, trouble);
+    if (trouble)
+        trouble_drop(job, trouble);
+}
+
 uint32_t attempt_number(const struct job *job, uint32_t index)
 {
     struct item_trouble *trouble;
@@ -108,10 +116,6 @@ static void finish(struct core *core, struct job *job, uint32_t index, const str
         batch_put(core, job, index, 1, 1, NULL);
     else
         batch_put(core, job, index, 1, 1, end->line ? end->line : result_line_failure(index, &report));
-    struct item_trouble *trouble;
-    HASH_FIND(hh, job->troubles, &index, sizeof index, trouble);
-    if (trouble)
-        trouble_drop(job, trouble);
     if (job->view.options.fail_fast && end->failure != FAILURE_CANCELLED && !job->stopping)
         job_stop(core, job, false, "an item failed (fail_fast)");
 }

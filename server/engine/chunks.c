@@ -73,6 +73,7 @@ static void ask_load(struct core *core, struct job *job, uint32_t index)
     load->seq = job->view.seq;
     load->index = index;
     job->loads++;
+    core->loads++;
     core->ports.load(core->ports.context, load);
 }
 
@@ -154,6 +155,9 @@ void chunks_passed(struct core *core, struct job *job, uint32_t index)
 void core_loaded(struct core *core, struct store_load *load)
 {
     struct job *job = job_find(core, load->seq, 0);
+    core->loads--;
+    if (load->status == STORE_IO)
+        storage_broken(core, "the items of a job cannot be read");
     if (job) {
         job->loads--;
         if (load->status == STORE_OK && !job->ended) {
@@ -167,8 +171,12 @@ void core_loaded(struct core *core, struct store_load *load)
         }
         CHECK(load->status != STORE_NOT_FOUND || job->ended, "job %lld: no chunk holds item %u", (long long)load->seq,
               load->index);
-        job->starved = false;
+        if (job->starved) {
+            job->starved = false;
+            job->hurry = true; /* it was its turn; and behind others its texts would fill the memory */
+        }
         job_settle(core, job);
+        job->hurry = false;
         job_release(core, job);
     }
     blob_unref(&load->items);

@@ -31,14 +31,20 @@ void write_submit(struct core *core, struct store_write *write)
     core->ports.write(core->ports.context, write);
 }
 
+void storage_broken(struct core *core, const char *note)
+{
+    if (core->storage_failed)
+        return;
+    core->storage_failed = true;
+    log_event(LOG_ERROR, "storage.failed", "note=\"%s\"", note);
+    core->ports.storage_failed(core->ports.context);
+}
+
 void core_written(struct core *core, struct store_write *write)
 {
     struct write_end *end = write->owner;
-    if (write->status == STORE_IO && !core->storage_failed) {
-        core->storage_failed = true;
-        log_event(LOG_ERROR, "storage.failed", "note=\"the fate of the last commit is unknown\"");
-        core->ports.storage_failed(core->ports.context);
-    }
+    if (write->status == STORE_IO)
+        storage_broken(core, "the fate of the last commit is unknown");
     if (write->status == STORE_FULL && !core->storage_full) {
         core->storage_full = true;
         log_event(LOG_ERROR, "storage.full", "%s", "");
@@ -96,9 +102,9 @@ static void put_deferred(struct core *core, struct job *job)
     struct item_chunk *chunk;
     struct store_op *op = store_write_add(write, STORE_JOB_PUT, job->view.seq);
     op->job = copy_view(job);
-    op->key = job->key;
+    op->key = job->key ? strdup(job->key) : NULL; /* the job keeps it busy until the commit */
+    CHECK(op->key || !job->key, "out of memory");
     op->fingerprint = job->fingerprint;
-    job->key = NULL;
     TAILQ_FOREACH(chunk, &job->chunks, link)
     {
         op = store_write_add(write, STORE_CHUNK_PUT, job->view.seq);
@@ -146,6 +152,8 @@ void turn_flush(struct core *core)
 
 static void show(struct core *core, struct job *job, const struct effect *effect)
 {
+    job->stored = true;
+    key_release(core, job);
     job->shown = effect->counts;
     job->shown_positions = effect->positions;
     if (job_state_ended(effect->state))
@@ -184,7 +192,8 @@ static void turn_written(struct core *core, struct store_write *write, void *con
     struct turn *turn = context;
     struct effect *effect;
     STAILQ_CONCAT(&turn->effects, &turn->replies);
-    if (write->status == STORE_FULL || write->status == STORE_IO)
+    turn->refused = write->status == STORE_FULL || write->status == STORE_IO;
+    if (turn->refused)
         return; /* kept in core->flying: storage_tick tries again, or the service ends */
     core->storage_full = false;
     core->flying = NULL;
@@ -197,23 +206,13 @@ static void turn_written(struct core *core, struct store_write *write, void *con
     free(turn);
 }
 
-/* Rows of jobs may have grown by appends that were committed after this turn was made. */
-static void refresh(struct core *core, struct store_write *write)
-{
-    for (struct store_op *op = write->first; op; op = op->next) {
-        struct job *job = op->type == STORE_JOB_UPDATE ? job_find(core, op->seq, 0) : NULL;
-        if (job)
-            op->job->counts.total = job->view.counts.total;
-    }
-}
-
 void storage_tick(struct core *core, int64_t now)
 {
     if (core->storage_failed || !core->storage_full || now < core->full_retry_ns)
         return;
     core->full_retry_ns = now + FULL_RETRY_NS;
-    if (core->flying) {
-        refresh(core, core->flying->write);
+    if (core->flying && core->flying->refused) {
+        core->flying->refused = false;
         core->flying->write->status = STORE_OK;
         write_submit(core, core->flying->write);
     } else {

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "engine/core.h"
 
 enum { REAP_ROWS = 64 };
@@ -16,7 +17,7 @@ void core_init(struct core *core, const struct config *config, const struct core
     core->ports = *ports;
     core->store = store;
     core->reader = reader;
-    core->processes = config->processes;
+    core->processes = config->processes ? config->processes : cpu_count(); /* until the supervisor says it */
     TAILQ_INIT(&core->lingering);
     TAILQ_INIT(&core->timed);
     queue_init(&core->pool_queue);

@@ -16,8 +16,8 @@
 #ifndef POOLD_ENGINE_CORE_H
 #define POOLD_ENGINE_CORE_H
 
-#include <sys/queue.h>
 #include <stdio.h>
+#include <sys/queue.h>
 #include <uthash.h>
 
 #include "base/clock.h"
@@ -30,9 +30,11 @@
 
 enum {
     PRIORITIES = 10,
-    INTERRUPTED_MAX = 3,        /* an item that was running at this many deaths of the service is not tried again */
-    JOBS_LIVE_MAX = 100000,     /* live jobs: ~2 KB each */
-    LINGER_MAX = 256,           /* ended jobs kept for followers that are just reading their last results… */
+    INTERRUPTED_MAX = 3,    /* an item that was running at this many deaths of the service is not tried again */
+    JOBS_LIVE_MAX = 100000, /* live jobs: ~2 KB each */
+    LOADS_MAX = 64,         /* chunks on their way from the store at once: each is up to 256 KiB */
+    WAITING_MAX = 65536,    /* items of one job that wait for another attempt: beyond it nothing new starts */
+    LINGER_MAX = 256,       /* ended jobs kept for followers that are just reading their last results… */
 };
 #define LINGER_NS (2 * NS_PER_S) /* …for this long */
 #define TICK_NS (20 * NS_PER_MS)
@@ -43,6 +45,7 @@ enum {
 #define FULL_RETRY_NS NS_PER_S
 #define ITEMS_CACHE_BYTES ((size_t)16 << 20)
 #define ITEMS_AHEAD_BYTES ((size_t)1 << 20) /* of one job, when the cache is full */
+#define TURN_BYTES_MAX ((size_t)32 << 20)   /* results that wait for their commit: no new slices meanwhile */
 #define RECENT_JOB_BYTES ((size_t)4 << 20)
 #define RECENT_ALL_BYTES ((size_t)24 << 20)
 
@@ -54,9 +57,11 @@ struct core_ports {
     int64_t (*now_ns)(void *);
     int64_t (*wall_ms)(void *);
     /* Sends a slice; an error shows later as the worker's death. */
-    void (*run)(void *, unsigned slot, unsigned generation, const struct message_run *, const char *items, size_t length);
+    void (*run)(void *, unsigned slot, unsigned generation, const struct message_run *, const char *items,
+                size_t length);
     void (*stop_worker)(void *, unsigned slot, unsigned generation, enum stop_cause, unsigned grace_ms);
-    void (*release_worker)(void *, unsigned slot, unsigned generation); /* idle and no longer wanted: close its channel */
+    void (*release_worker)(void *, unsigned slot,
+                           unsigned generation); /* idle and no longer wanted: close its channel */
     void (*worker_ready)(void *, unsigned slot, unsigned generation, unsigned pid);
     void (*spawn_extra)(void *, uint64_t request);
     void (*resize)(void *, unsigned processes);
@@ -71,7 +76,7 @@ struct item_chunk {
     TAILQ_ENTRY(item_chunk) link;
     uint32_t first, count;
     struct blob *items;
-    uint32_t cursor;      /* items before the cursor lie before cursor_offset */
+    uint32_t cursor; /* items before the cursor lie before cursor_offset */
     size_t cursor_offset;
 };
 
@@ -88,48 +93,51 @@ struct item_trouble {
 };
 
 struct job {
-    UT_hash_handle hh; /* by view.seq */
-    struct job_view view;     /* what is true once all writes so far are committed */
-    struct job_counts shown;  /* what is committed */
+    UT_hash_handle hh;       /* by view.seq */
+    struct job_view view;    /* what is true once all writes so far are committed */
+    struct job_counts shown; /* what is committed */
     int64_t shown_positions;
     enum job_state shown_state;
-    unsigned pins;            /* turns and writes in flight that name it */
+    unsigned pins; /* turns and writes in flight that name it */
 
-    bool deferred;            /* not yet given to the store: an apply that is waited for */
-    bool dirty;               /* its row must be updated at the end of the turn */
-    bool accepted;            /* committed */
-    bool stopping;            /* cancelled or failing fast: nothing new starts */
-    bool cancelled;           /* …by request */
-    bool ended;               /* its end is committed */
-    bool ending;              /* its end is in a write */
+    bool deferred;  /* not yet given to the store: an apply that is waited for */
+    bool dirty;     /* its row must be updated at the end of the turn */
+    bool accepted;  /* given to the store, before anything else of it */
+    bool stored;    /* …and committed: nobody outside hears of it before */
+    bool stopping;  /* cancelled or failing fast: nothing new starts */
+    bool cancelled; /* …by request */
+    bool ended;     /* its end is committed */
+    bool ending;    /* its end is in a write */
     int64_t accepted_ns, not_before_ns, ended_ns, stopping_ns;
-    char *key;                /* Idempotency-Key, until committed */
+    char *key; /* Idempotency-Key, until committed; in core.keys */
+    UT_hash_handle key_hh;
     uint64_t fingerprint;
 
-    bool starved;             /* its next items are being loaded */
-    bool timed;               /* in core.timed: something about it depends on time */
+    bool starved; /* its next items are being loaded */
+    bool hurry;   /* …and have come: to the head of its queue */
+    bool timed;   /* in core.timed: something about it depends on time */
     TAILQ_ENTRY(job) timed_link;
     struct function_cost *cost;
 
-    struct ranges ready;      /* items nobody runs */
-    struct ranges committed;  /* items whose results are committed */
+    struct ranges ready;     /* items nobody runs */
+    struct ranges committed; /* items whose results are committed */
     struct item_chunk_list chunks;
-    size_t items_bytes;       /* of cached chunks */
-    unsigned loads;           /* under way */
+    size_t items_bytes; /* of cached chunks */
+    unsigned loads;     /* under way */
     struct item_trouble *troubles;
-    uint32_t waiting;         /* troubles with waiting set */
-    uint32_t workers;         /* that hold a slice of it */
-    uint32_t spawning;        /* extra workers on their way for it */
+    uint32_t waiting;  /* troubles with waiting set */
+    uint32_t workers;  /* that hold a slice of it */
+    uint32_t spawning; /* extra workers on their way for it */
 
-    bool queued;              /* in a run queue */
+    bool queued; /* in a run queue */
     TAILQ_ENTRY(job) runnable;
 
     struct store_batch *recent; /* ring of committed batches, by position; recent[(recent_start+i) % capacity] */
     unsigned recent_start, recent_count, recent_capacity;
     size_t recent_bytes;
 
-    bool appending;           /* an append write is in flight (one at a time: no holes) */
-    struct engine_request *appends; /* requests that wait for their turn, oldest first */
+    bool appending;                   /* an append write is in flight (one at a time: no holes) */
+    struct engine_request *appends;   /* requests that wait for their turn, oldest first */
     struct engine_request *followers; /* RESULTS, JOB, SUBMIT and CANCEL requests that wait */
     TAILQ_ENTRY(job) lingering;
 };
@@ -143,6 +151,7 @@ struct run_queue {
 
 struct worker {
     bool present, ready, extra, stopping, releasing;
+    bool dead; /* its slice is being judged: nothing may be taken back from it meanwhile */
     unsigned slot, generation, pid;
     uint64_t request; /* extra */
     struct workbench *bench;
@@ -164,8 +173,8 @@ struct worker {
 struct function_cost {
     UT_hash_handle hh;
     char name[65];
-    int64_t ns;     /* per item, smoothed; 0 = unknown */
-    uint32_t grow;  /* largest slice to try next */
+    int64_t ns;    /* per item, smoothed; 0 = unknown */
+    uint32_t grow; /* largest slice to try next */
 };
 
 /* What follows the commit of a turn. */
@@ -173,8 +182,8 @@ struct effect {
     STAILQ_ENTRY(effect) link;
     enum { EFFECT_BATCH, EFFECT_JOB, EFFECT_REPLY } type;
     struct job *job;
-    struct store_batch batch;       /* BATCH */
-    struct job_counts counts;       /* JOB */
+    struct store_batch batch; /* BATCH */
+    struct job_counts counts; /* JOB */
     int64_t positions;
     enum job_state state;
     struct engine_request *request; /* REPLY */
@@ -185,6 +194,7 @@ struct turn {
     struct store_write *write;
     struct effect_list effects; /* in order, first */
     struct effect_list replies; /* then these, so that they tell of the state after them */
+    bool refused;               /* its write came back undone: to be tried again (not one that is still at the store) */
     struct core *core;
 };
 
@@ -197,6 +207,7 @@ struct core {
 
     struct job *jobs; /* live, by seq */
     unsigned job_count;
+    struct job *keys; /* those whose key is not committed yet, by key */
     struct job_list lingering;
     unsigned lingering_count;
     struct job_list timed;
@@ -205,17 +216,18 @@ struct core {
     size_t dirty_count, dirty_capacity;
     struct run_queue pool_queue, extra_queue;
     size_t items_bytes, recent_bytes;
+    unsigned loads; /* under way, of all jobs */
 
     struct worker workers[WORKERS_MAX];
-    unsigned worker_top;   /* slots below it may be present */
+    unsigned worker_top; /* slots below it may be present */
     unsigned processes, cpu_count;
-    unsigned extras;       /* present or asked for */
+    unsigned extras; /* present or asked for */
     struct function_cost *costs;
     struct blob *functions;
     struct function_name *function_names;
 
-    struct turn *turn;     /* being filled */
-    struct turn *flying;   /* at the store: one at a time, so that positions commit in order */
+    struct turn *turn;   /* being filled */
+    struct turn *flying; /* at the store: one at a time, so that positions commit in order */
     bool storage_full, storage_failed;
     int64_t full_retry_ns;
     struct store_reap reap;
@@ -224,7 +236,7 @@ struct core {
 
     bool draining;
     struct engine_counters counters;
-    struct store *store;   /* for statistics only */
+    struct store *store; /* for statistics only */
 };
 
 /* ---- events (engine.c or a test calls these) ---- */
@@ -259,6 +271,7 @@ void core_shutdown(struct core *);
 
 /* ---- jobs.c ---- */
 struct job *job_find(struct core *, int64_t seq, int64_t created_ms);
+struct job *job_find_stored(struct core *, int64_t seq, int64_t created_ms); /* for those outside */
 struct job *job_new(struct core *);
 /* The one place where a job's state moves; forbidden moves abort. */
 void job_set_state(struct core *, struct job *, enum job_state);
@@ -286,9 +299,9 @@ void chunks_free(struct core *, struct job *);
 
 /* ---- schedule.c ---- */
 void queue_init(struct run_queue *);
-void queue_put(struct core *, struct job *);    /* runnable: at the tail of its level */
+void queue_put(struct core *, struct job *); /* runnable: at the tail of its level */
 void queue_remove(struct core *, struct job *);
-struct job *queue_next(struct run_queue *);     /* whose turn it is (stays in the queue), or NULL */
+struct job *queue_next(struct run_queue *);          /* whose turn it is (stays in the queue), or NULL */
 void queue_charge(struct run_queue *, struct job *); /* it got a slice: to the tail, its level pays */
 bool queue_empty(const struct run_queue *);
 uint32_t slice_size(const struct core *, const struct job *, const struct function_cost *);
@@ -335,6 +348,7 @@ void attempt_interrupted(struct core *, struct job *, uint32_t index, uint32_t a
 uint32_t attempt_number(const struct job *, uint32_t index);
 void troubles_tick(struct core *, struct job *, int64_t now);
 void trouble_free_all(struct job *);
+void trouble_end(struct job *, uint32_t index); /* it has its result */
 struct item_trouble *trouble_get(struct job *, uint32_t index);
 
 /* ---- commit.c ---- */
@@ -345,12 +359,13 @@ struct store_write *write_for(struct core *, void (*after)(struct core *, struct
 void write_submit(struct core *, struct store_write *);
 void write_finish(struct store_write *);
 void turn_drop(struct core *, struct turn **);
+void storage_broken(struct core *, const char *note); /* ends the service */
 void storage_tick(struct core *, int64_t now);
 
 /* ---- follow.c ---- */
 void reply(struct engine_request *, enum engine_status);
-void follow(struct core *, struct job *, struct engine_request *);      /* waits with the job */
-void follow_wake(struct core *, struct job *);           /* something was committed: answer who can be answered */
+void follow(struct core *, struct job *, struct engine_request *); /* waits with the job */
+void follow_wake(struct core *, struct job *); /* something was committed: answer who can be answered */
 void follow_deadlines(struct core *, int64_t now);
 void recent_add(struct core *, struct job *, const struct store_batch *); /* takes the reference over */
 void recent_free(struct core *, struct job *);
@@ -361,6 +376,7 @@ bool results_answer(struct core *, struct job *, struct engine_request *); /* tr
 void submit(struct core *, struct engine_request *);
 void append(struct core *, struct engine_request *);
 void append_next(struct core *, struct job *);
+void key_release(struct core *, struct job *);
 void functions_learn(struct core *, const char *json, size_t length);
 void functions_free(struct core *);
 

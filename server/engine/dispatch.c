@@ -12,7 +12,8 @@ bool job_runnable(const struct core *core, const struct job *job)
     uint32_t held = job->workers + job->spawning;
     (void)core;
     return (job->accepted || job->deferred) && !job->stopping && !job->ending && !job->starved && !job->not_before_ns &&
-           job->ready.total > job->spawning && (options->processes == 0 || held < options->processes);
+           job->waiting < WAITING_MAX && job->ready.total > job->spawning &&
+           (options->processes == 0 || held < options->processes);
 }
 
 /* How many of the `most` items from `index` may go together: one that failed before goes alone. */
@@ -96,10 +97,20 @@ struct worker *worker_idle(struct core *core)
             continue;
         if (worker->slot < core->processes)
             return worker;
+    }
+    return NULL;
+}
+
+/* The pool has shrunk: idle workers beyond it go. */
+static void release_surplus(struct core *core)
+{
+    for (unsigned i = core->processes; i < core->worker_top; i++) {
+        struct worker *worker = &core->workers[i];
+        if (!worker->present || !worker->ready || worker->job || worker->stopping || worker->extra || worker->releasing)
+            continue;
         worker->releasing = true;
         core->ports.release_worker(core->ports.context, worker->slot, worker->generation);
     }
-    return NULL;
 }
 
 static void spawn_extras(struct core *core)
@@ -114,13 +125,20 @@ static void spawn_extras(struct core *core)
     }
 }
 
+/* The disk is slower than the workers: what waits for its commit must not grow without bounds. */
+static bool behind(const struct core *core)
+{
+    return core->turn && core->turn->write->bytes > TURN_BYTES_MAX;
+}
+
 void dispatch(struct core *core)
 {
     struct worker *worker;
     struct job *job;
-    if (core->draining || core->storage_full || core->storage_failed)
+    release_surplus(core);
+    if (core->draining || core->storage_full || core->storage_failed || behind(core))
         return;
-    while ((worker = worker_idle(core)) && (job = queue_next(&core->pool_queue))) {
+    while (core->loads < LOADS_MAX && (worker = worker_idle(core)) && (job = queue_next(&core->pool_queue))) {
         if (slice_start(core, worker, job))
             queue_charge(&core->pool_queue, job);
         job_settle(core, job);

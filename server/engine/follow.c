@@ -198,7 +198,7 @@ void follow_wake(struct core *core, struct job *job)
 /* A waited submission may only say "accepted" once that is committed. */
 static bool must_wait(const struct job *job, const struct engine_request *request)
 {
-    return request->type == ASK_SUBMIT && (!job->accepted || job->dirty || job->shown_state == 0);
+    return request->type == ASK_SUBMIT && !job->stored;
 }
 
 void follow_deadlines(struct core *core, int64_t now)
@@ -210,12 +210,12 @@ void follow_deadlines(struct core *core, int64_t now)
             continue;
         struct job *job = job_find(core, request->waits_for, 0);
         CHECK(job, "a request waits with job %lld, which is not live", (long long)request->waits_for);
-        if (must_wait(job, request)) {
-            if (job->deferred)
-                job_touch(core, job);
-            continue;
-        }
+        bool unknown = must_wait(job, request);
+        if (unknown && job->deferred)
+            job_touch(core, job);
+        if (unknown && !core->storage_full)
+            continue; /* a commit is under way */
         unfollow(request);
-        answer_end(core, job, request, ENGINE_TIMEOUT);
+        answer_end(core, job, request, unknown ? ENGINE_STORE_FULL : ENGINE_TIMEOUT);
     }
 }

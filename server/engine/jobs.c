@@ -54,6 +54,12 @@ struct job *job_find(struct core *core, int64_t seq, int64_t created_ms)
     return job && (created_ms == 0 || job->view.created_ms == created_ms) ? job : NULL;
 }
 
+struct job *job_find_stored(struct core *core, int64_t seq, int64_t created_ms)
+{
+    struct job *job = job_find(core, seq, created_ms);
+    return job && job->stored ? job : NULL;
+}
+
 struct job *job_new(struct core *core)
 {
     struct job *job = calloc(1, sizeof *job);
@@ -200,7 +206,7 @@ void job_free(struct core *core, struct job *job)
     ranges_free(&job->committed);
     HASH_DEL(core->jobs, job);
     core->job_count--;
-    free(job->key);
+    key_release(core, job);
     free(job);
 }
 

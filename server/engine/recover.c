@@ -27,7 +27,7 @@ static void restore_job(void *context, const struct job_view *view)
     job->shown = job->view.counts;
     job->shown_positions = view->positions;
     job->shown_state = view->state;
-    job->accepted = true;
+    job->accepted = job->stored = true;
     job->cost = cost_of(core, view->function);
     int64_t wait_ms = view->created_ms + view->options.delay_ms - core->ports.wall_ms(core->ports.context);
     if (view->options.delay_ms > 0 && wait_ms > 0) {

@@ -8,8 +8,8 @@
 
 static void ask_job(struct core *core, struct engine_request *request)
 {
-    struct job *job = job_find(core, request->seq, request->created_ms);
-    if (!job || !job->shown_state) {
+    struct job *job = job_find_stored(core, request->seq, request->created_ms);
+    if (!job) {
         reply(request, ENGINE_NOT_LIVE);
     } else if (request->deadline_ns && !job->ended) {
         follow(core, job, request);
@@ -22,7 +22,7 @@ static void ask_job(struct core *core, struct engine_request *request)
 static void ask_views(struct core *core, struct engine_request *request)
 {
     for (unsigned i = 0; i < request->views.count; i++) {
-        struct job *job = job_find(core, request->views.seqs[i], 0);
+        struct job *job = job_find_stored(core, request->views.seqs[i], 0);
         if (job)
             job_view_of(core, job, &request->views.views[i]);
         else
@@ -33,7 +33,7 @@ static void ask_views(struct core *core, struct engine_request *request)
 
 static void ask_results(struct core *core, struct engine_request *request)
 {
-    struct job *job = job_find(core, request->seq, request->created_ms);
+    struct job *job = job_find_stored(core, request->seq, request->created_ms);
     if (!job) {
         reply(request, ENGINE_NOT_LIVE);
     } else if (results_answer(core, job, request)) {
@@ -65,7 +65,7 @@ static int64_t mono_to_wall(const struct core *core, int64_t ns)
 
 static void ask_item(struct core *core, struct engine_request *request)
 {
-    struct job *job = job_find(core, request->seq, request->created_ms);
+    struct job *job = job_find_stored(core, request->seq, request->created_ms);
     uint32_t index = request->item.index;
     if (!job) {
         reply(request, ENGINE_NOT_LIVE);
@@ -92,7 +92,7 @@ static void ask_item(struct core *core, struct engine_request *request)
 
 static void ask_cancel(struct core *core, struct engine_request *request)
 {
-    struct job *job = job_find(core, request->seq, request->created_ms);
+    struct job *job = job_find_stored(core, request->seq, request->created_ms);
     if (!job || job->ended || job->ending) {
         if (job)
             job_view_of(core, job, &request->view);
@@ -110,7 +110,11 @@ static void ask_cancel(struct core *core, struct engine_request *request)
 
 static void ask_delete(struct core *core, struct engine_request *request)
 {
-    struct job *job = job_find(core, request->seq, request->created_ms);
+    struct job *job = job_find(core, request->seq, 0);
+    if (job && request->created_ms && job->view.created_ms != request->created_ms) { /* an id that never was */
+        reply(request, ENGINE_NOT_LIVE);
+        return;
+    }
     if (job && !job->ended) {
         reply(request, ENGINE_NOT_ENDED);
         return;

@@ -32,7 +32,10 @@ void queue_put(struct core *core, struct job *job)
     uint32_t level = job->view.options.priority;
     if (TAILQ_EMPTY(&queue->levels[level]) && queue->pass[level] < queue->now)
         queue->pass[level] = queue->now;
-    TAILQ_INSERT_TAIL(&queue->levels[level], job, runnable);
+    if (job->hurry)
+        TAILQ_INSERT_HEAD(&queue->levels[level], job, runnable);
+    else
+        TAILQ_INSERT_TAIL(&queue->levels[level], job, runnable);
     job->queued = true;
 }
 

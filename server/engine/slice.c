@@ -20,7 +20,10 @@ void batch_put(struct core *core, struct job *job, uint32_t first, uint32_t coun
     op->failed = failed;
     op->bytes = blob_ref(lines);
     job->view.positions += count;
+    if (count == 1 && job->troubles)
+        trouble_end(job, first); /* an item that had failed before runs alone */
     if (lines) {
+        turn_current(core)->write->bytes += lines->length;
         job->view.counts.succeeded += count - failed;
         job->view.counts.failed += failed;
         core->counters.items_succeeded += count - failed;
@@ -150,8 +153,14 @@ void core_worker_output(struct core *core, unsigned slot, unsigned generation, c
                         const char *bytes, size_t length)
 {
     struct worker *worker = worker_at(core, slot, generation);
-    if (!worker || !worker->job || output->run != worker->run || output->index - worker->first >= worker->count)
+    if (!worker || !worker->job || output->run != worker->run)
         return;
+    bool sane = output->index - worker->first < worker->count && output->attempt == worker->attempt &&
+                (output->stream == 1 || output->stream == 2);
+    if (!sane) {
+        core_worker_nonsense(core, slot, generation);
+        return;
+    }
     struct store_op *op = store_write_add(turn_current(core)->write, STORE_OUTPUT_PUT, worker->job->view.seq);
     op->first = output->index;
     op->stream = output->stream;
@@ -162,26 +171,41 @@ void core_worker_output(struct core *core, unsigned slot, unsigned generation, c
     job_touch(core, worker->job);
 }
 
+/* New lines of an outbox, copied: whoever else still maps the bench (a process that the function left behind) cannot
+ * change them between the check and the use. */
+static void take_outbox(struct core *core, struct worker *worker, const struct outbox_view *outbox, const char *lines)
+{
+#ifndef POOLD_BREAK_FENCE
+    if (outbox->first > worker->received || outbox->first + outbox->count > worker->count ||
+        outbox->first + outbox->count <= worker->received)
+        return;
+    uint32_t known = worker->received - outbox->first;
+#else
+    uint32_t known = 0;
+    worker->received = outbox->first;
+#endif
+    const char *end = lines + outbox->bytes;
+    const char *at = skip_lines(lines, end, known);
+    take_lines(core, worker, outbox->count - known, at, (size_t)(end - at));
+}
+
+static char *copy_lines(const struct outbox_view *outbox)
+{
+    char *copy = malloc(outbox->bytes);
+    CHECK(copy, "out of memory");
+    return memcpy(copy, outbox->lines, outbox->bytes);
+}
+
 /* What it had finished and not sent counts: only the item that ran pays. */
 void slice_salvage(struct core *core, struct worker *worker)
 {
     struct outbox_view outbox;
     workbench_outbox(worker->bench, worker->run, &outbox);
-    const char *end = outbox.lines + outbox.bytes;
     if (outbox.count == 0)
         return;
-#ifndef POOLD_BREAK_FENCE
-    if (outbox.first > worker->received || outbox.first + outbox.count > worker->count ||
-        outbox.first + outbox.count <= worker->received)
-        return;
-    uint32_t known = worker->received - outbox.first;
-#else
-    uint32_t known = 0;
-    worker->received = outbox.first;
-#endif
-    core->counters.stale_results += known;
-    const char *at = skip_lines(outbox.lines, end, known);
-    take_lines(core, worker, outbox.count - known, at, (size_t)(end - at));
+    char *lines = copy_lines(&outbox);
+    take_outbox(core, worker, &outbox, lines);
+    free(lines);
 }
 
 /* A fast item's line must not wait behind a slow one in its slice: the outbox of a slice that takes long is read while
@@ -191,17 +215,11 @@ void slice_peek(struct core *core, struct worker *worker)
 {
     struct outbox_view before, after;
     workbench_outbox(worker->bench, worker->run, &before);
-    if (before.count == 0 || before.first > worker->received || before.first + before.count <= worker->received ||
-        before.first + before.count > worker->count)
+    if (before.count == 0 || before.first > worker->received || before.first + before.count <= worker->received)
         return;
-    char *copy = malloc(before.bytes);
-    CHECK(copy, "out of memory");
-    memcpy(copy, before.lines, before.bytes);
+    char *lines = copy_lines(&before);
     workbench_outbox(worker->bench, worker->run, &after);
-    if (after.first == before.first && after.count >= before.count) {
-        uint32_t known = worker->received - before.first;
-        const char *at = skip_lines(copy, copy + before.bytes, known);
-        take_lines(core, worker, before.count - known, at, (size_t)(copy + before.bytes - at));
-    }
-    free(copy);
+    if (after.first == before.first && after.count >= before.count)
+        take_outbox(core, worker, &before, lines);
+    free(lines);
 }

@@ -87,30 +87,33 @@ static bool function_known(const struct core *core, const char *name)
 
 static struct job *key_in_flight(struct core *core, const char *key)
 {
-    for (struct job *job = core->jobs; job; job = job->hh.next) {
-        if (job->key && strcmp(job->key, key) == 0)
-            return job;
-    }
-    return NULL;
+    struct job *job;
+    HASH_FIND(key_hh, core->keys, key, strlen(key), job);
+    return job;
 }
 
-/* True when the request has been answered (or waits) because its key is known. */
-static bool replay(struct core *core, struct engine_request *request)
+static void key_hold(struct core *core, struct job *job, const char *key, uint64_t fingerprint)
 {
-    int64_t seq;
-    uint64_t fingerprint;
-    if (request->submit.key[0] == '\0')
-        return false;
-    if (key_in_flight(core, request->submit.key)) {
-        reply(request, ENGINE_BUSY_KEY);
-        return true;
-    }
-    if (store_read_key(core->reader, request->submit.key, &seq, &fingerprint) != STORE_OK)
-        return false;
-    request->seq = seq;
+    job->key = strdup(key);
+    CHECK(job->key, "out of memory");
+    job->fingerprint = fingerprint;
+    HASH_ADD_KEYPTR(key_hh, core->keys, job->key, strlen(job->key), job);
+}
+
+void key_release(struct core *core, struct job *job)
+{
+    if (!job->key)
+        return;
+    HASH_DELETE(key_hh, core->keys, job);
+    free(job->key);
+    job->key = NULL;
+}
+
+static void answer_replay(struct core *core, struct engine_request *request, bool same_body)
+{
+    struct job *job = job_find(core, request->seq, 0);
     request->submit.replayed = true;
-    struct job *job = job_find(core, seq, 0);
-    if (fingerprint != request->submit.fingerprint) {
+    if (!same_body) {
         reply(request, ENGINE_OTHER_BODY);
     } else if (!job) {
         reply(request, ENGINE_NOT_LIVE);
@@ -120,6 +123,23 @@ static bool replay(struct core *core, struct engine_request *request)
         job_view_of(core, job, &request->view);
         reply(request, ENGINE_OK);
     }
+}
+
+/* True when the request has been answered (or waits) because its key is known: it makes no new job, whatever else
+ * stands in its way (draining, a full disk). */
+static bool replay(struct core *core, struct engine_request *request)
+{
+    uint64_t fingerprint;
+    if (request->submit.key[0] == '\0' || core->storage_failed)
+        return false;
+    bool busy = key_in_flight(core, request->submit.key) != NULL;
+    if (!busy && store_read_key(core->reader, request->submit.key, &request->seq, &fingerprint) != STORE_OK)
+        return false;
+    engine_chunk_free(&request->submit.chunks);
+    if (busy)
+        reply(request, ENGINE_BUSY_KEY);
+    else
+        answer_replay(core, request, fingerprint == request->submit.fingerprint);
     return true;
 }
 
@@ -158,11 +178,8 @@ static void fill_job(struct core *core, struct job *job, const struct engine_req
         job_time(core, job);
     }
     job_set_state(core, job, view->options.open || view->uploading ? JOB_OPEN : JOB_READY);
-    if (request->submit.key[0]) {
-        job->key = strdup(request->submit.key);
-        CHECK(job->key, "out of memory");
-        job->fingerprint = request->submit.fingerprint;
-    }
+    if (request->submit.key[0])
+        key_hold(core, job, request->submit.key, request->submit.fingerprint);
 }
 
 /* Moves the chunks into the job (and, with `write`, into the store), numbering their items from `first`. */
@@ -228,9 +245,8 @@ static void submitted(struct core *core, struct store_write *write, void *contex
         reply(request, status == STORE_FULL ? ENGINE_STORE_FULL : ENGINE_STORE_FAILED);
         return;
     }
-    job->accepted = true;
-    free(job->key);
-    job->key = NULL;
+    job->accepted = job->stored = true;
+    key_release(core, job);
     core->counters.jobs_accepted++;
     link_retry(core, job);
     job_settle(core, job);
@@ -265,16 +281,15 @@ static void submit_now(struct core *core, struct job *job, struct engine_request
 
 void submit(struct core *core, struct engine_request *request)
 {
-    enum engine_status status = refusal(core, request);
     int64_t items = count_items(request->submit.chunks);
+    if (replay(core, request))
+        return;
+    enum engine_status status = refusal(core, request);
     if (status == ENGINE_OK && items > JOB_ITEMS_MAX)
         status = ENGINE_TOO_MANY;
     if (status != ENGINE_OK) {
         engine_chunk_free(&request->submit.chunks);
         reply(request, status);
-        return;
-    }
-    if (replay(core, request)) {
         return;
     }
     struct job *job = job_new(core);
@@ -342,8 +357,7 @@ static void appended(struct core *core, struct store_write *write, void *context
     struct append_batch *batch = context;
     struct job *job = job_find(core, batch->seq, 0);
     enum store_status status = write->status;
-    struct job_view *view = write->first->job; /* the row this write made */
-    int64_t total = view->counts.total;
+    int64_t total = write->first->job->counts.total;
     write_finish(write);
     job->pins--;
     job->appending = false;
@@ -379,7 +393,7 @@ static void append_items(struct core *core, struct job *job)
     struct append_batch *batch = calloc(1, sizeof *batch);
     CHECK(batch, "out of memory");
     struct store_write *write = write_for(core, appended, batch);
-    struct store_op *row = store_write_add(write, STORE_JOB_UPDATE, job->view.seq);
+    struct store_op *row = store_write_add(write, STORE_JOB_GROW, job->view.seq);
     int64_t total = job->view.counts.total;
     struct engine_request **tail = &batch->requests;
     batch->seq = job->view.seq;
@@ -403,15 +417,27 @@ static void append_items(struct core *core, struct job *job)
     write_submit(core, write);
 }
 
+/* An upload belongs to the job's own POST; other items need an open job; an abort ends either. */
+static enum engine_status append_refusal(const struct core *core, const struct job *job,
+                                         const struct engine_request *request)
+{
+    bool open = request->append.uploading ? job->view.uploading : job->view.options.open;
+    if (core->storage_failed)
+        return ENGINE_STORE_FAILED;
+    return open && !job->stopping && !job->ending ? ENGINE_OK : ENGINE_NOT_OPEN;
+}
+
+/* Looks again at whether each may: one before it in the queue may have closed the job. */
 void append_next(struct core *core, struct job *job)
 {
     while (job->appends && !job->appending) {
         struct engine_request *request = job->appends;
-        if (job->stopping || job->ending) {
+        enum engine_status status = append_refusal(core, job, request);
+        if (status != ENGINE_OK) {
             job->appends = request->waiting.next;
             engine_chunk_free(&request->append.chunks);
             job_view_of(core, job, &request->view);
-            reply(request, ENGINE_NOT_OPEN);
+            reply(request, status);
         } else if (!request->append.chunks || request->append.abort) {
             job->appends = request->waiting.next;
             engine_chunk_free(&request->append.chunks);
@@ -424,19 +450,11 @@ void append_next(struct core *core, struct job *job)
 
 void append(struct core *core, struct engine_request *request)
 {
-    struct job *job = job_find(core, request->seq, request->created_ms);
-    enum engine_status status = ENGINE_OK;
-    if (!job || job->ended)
-        status = ENGINE_NOT_LIVE;
-    else if (core->storage_failed)
-        status = ENGINE_STORE_FAILED;
-    else if (request->append.abort)
-        status = ENGINE_OK;
-    else if (core->storage_full)
+    struct job *job = job_find_stored(core, request->seq, request->created_ms);
+    enum engine_status status = job && !job->ended ? append_refusal(core, job, request) : ENGINE_NOT_LIVE;
+    if (status == ENGINE_OK && core->storage_full && !request->append.abort)
         status = ENGINE_STORE_FULL;
-    else if (request->append.uploading ? !job->view.uploading : !job->view.options.open)
-        status = ENGINE_NOT_OPEN;
-    else if (job->view.counts.total + count_items(request->append.chunks) > JOB_ITEMS_MAX)
+    else if (status == ENGINE_OK && job->view.counts.total + count_items(request->append.chunks) > JOB_ITEMS_MAX)
         status = ENGINE_TOO_MANY;
     if (status != ENGINE_OK) {
         engine_chunk_free(&request->append.chunks);

@@ -29,6 +29,8 @@ void core_worker_nonsense(struct core *core, unsigned slot, unsigned generation)
 
 static void trim(struct worker *worker)
 {
+    if (worker->dead)
+        return;
     uint32_t limit = workbench_trim(worker->bench, worker->run);
     if (limit >= worker->count || limit < worker->received)
         return; /* all started, or a scribbled bench: its results will tell */
@@ -61,15 +63,17 @@ void job_stop_workers(struct core *core, struct job *job)
     }
 }
 
+/* A worker that does not even begin (it is stopped, or stuck before its first item) is measured from its RUN. */
 static bool timed_out(const struct worker *worker, int64_t now)
 {
-    int64_t timeout_ms = worker->job->view.options.timeout_ms;
+    int64_t timeout_ns = worker->job->view.options.timeout_ms * NS_PER_MS;
     struct scoreboard_slot *board = worker->board;
-    if (timeout_ms == 0 || worker->stopping || atomic_load(&board->run) != worker->run ||
-        atomic_load(&board->activity) != ACTIVITY_RUNNING)
+    if (timeout_ns == 0 || worker->stopping)
         return false;
+    if (atomic_load(&board->run) != worker->run)
+        return now - worker->started_ns > timeout_ns;
     int64_t started = atomic_load(&board->started_ns);
-    return started && now - started > timeout_ms * NS_PER_MS;
+    return atomic_load(&board->activity) == ACTIVITY_RUNNING && started && now - started > timeout_ns;
 }
 
 static void steal(struct core *core, struct worker *worker, int64_t now)
@@ -193,28 +197,47 @@ static void fail_running(struct core *core, struct worker *worker, uint32_t inde
     attempt_failed(core, job, index, &end);
 }
 
-/* Exact blame: the scoreboard says which item ran; the rest goes back. */
+enum blame { BLAME_NOBODY, BLAME_RUNNING, BLAME_INTERRUPTED };
+
+/* Exact blame: the scoreboard says which item ran. A worker that died without having finished or begun anything of its
+ * slice was interrupted: that costs the item nothing, but is counted, so that it cannot go on for ever. */
+static enum blame whom_to_blame(const struct worker *worker)
+{
+    const struct scoreboard_slot *board = worker->board;
+    bool ours = atomic_load(&board->run) == worker->run && atomic_load(&board->generation) == worker->generation;
+    bool running = ours && atomic_load(&board->activity) == ACTIVITY_RUNNING &&
+                   atomic_load(&board->index) == worker->first + worker->received;
+    if (worker->received == worker->count)
+        return BLAME_NOBODY;
+    if (running || (worker->stopping && worker->stop_cause == STOP_PROTOCOL))
+        return BLAME_RUNNING;
+    return worker->received == 0 && !worker->stopping ? BLAME_INTERRUPTED : BLAME_NOBODY;
+}
+
+/* What nobody is to blame for goes back first: a failure may end the job (fail_fast), which looks at all slices. */
 static void abandon_slice(struct core *core, struct worker *worker, const struct message_worker_gone *gone)
 {
     struct job *job = worker->job;
-    struct scoreboard_slot *board = worker->board;
+    worker->dead = true;
     slice_salvage(core, worker);
-    uint32_t next = worker->first + worker->received, limit = worker->first + worker->count;
-    bool started = atomic_load(&board->run) == worker->run && atomic_load(&board->generation) == worker->generation;
-    bool running = started && atomic_load(&board->activity) == ACTIVITY_RUNNING;
-    if (next < limit && running && atomic_load(&board->index) == next) {
-        fail_running(core, worker, next++, gone);
-    } else if (next < limit && started && !worker->stopping) {
-        attempt_interrupted(core, job, next, worker->attempt, worker->since_ms); /* so that it cannot go on for ever */
-        next++;
-    } else if (next < limit && worker->stopping && worker->stop_cause == STOP_PROTOCOL) {
-        fail_running(core, worker, next++, gone);
-    }
-    if (next < limit)
-        ranges_add(&job->ready, next, limit - next);
+    enum blame blame = whom_to_blame(worker);
+    uint32_t blamed = worker->first + worker->received, next = blamed + (blame != BLAME_NOBODY);
+    ranges_add(&job->ready, next, worker->first + worker->count - next);
+    if (blame == BLAME_RUNNING)
+        fail_running(core, worker, blamed, gone);
+    else if (blame == BLAME_INTERRUPTED)
+        attempt_interrupted(core, job, blamed, worker->attempt, worker->since_ms);
     if (job->stopping)
         job_stop(core, job, job->cancelled, job->view.reason);
     slice_end(core, worker);
+}
+
+/* Its blame has been told; left on the board, a restart would tell it again. The page is its successor's as soon as
+ * that has written its generation. */
+static void wipe_board(struct worker *worker)
+{
+    if (atomic_load(&worker->board->generation) == worker->generation)
+        atomic_store(&worker->board->activity, ACTIVITY_NONE);
 }
 
 void core_worker_gone(struct core *core, unsigned slot, unsigned generation, const struct message_worker_gone *gone)
@@ -224,6 +247,7 @@ void core_worker_gone(struct core *core, unsigned slot, unsigned generation, con
         return;
     if (worker->job)
         abandon_slice(core, worker, gone);
+    wipe_board(worker);
     if (worker->extra) {
         core->extras--;
         struct job *job = worker->request ? job_find(core, (int64_t)worker->request, 0) : NULL;
@@ -232,7 +256,7 @@ void core_worker_gone(struct core *core, unsigned slot, unsigned generation, con
             job_settle(core, job);
         }
     }
-    worker->present = worker->ready = false;
+    worker->present = worker->ready = worker->dead = false;
     worker->bench = NULL;
     while (core->worker_top && !core->workers[core->worker_top - 1].present)
         core->worker_top--;
