@@ -143,10 +143,16 @@ static void known(struct request *r)
     request_ask(r, show);
 }
 
+static void drop(void *state)
+{
+    buf_free(&((struct item *)state)->document);
+}
+
 void get_item(struct request *r)
 {
     r->state = calloc(1, sizeof(struct item));
     CHECK(r->state, "out of memory");
+    r->drop_state = drop;
     request_question(r, ASK_JOB);
     request_ask(r, known);
 }

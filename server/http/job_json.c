@@ -140,7 +140,7 @@ bool result_write_outcome(struct buf *b, const char *line, size_t length)
 void result_write_cancelled(struct buf *b, uint32_t index)
 {
     buf_printf(b,
-               "{\"index\":%u,\"error\":{\"type\":\"cancelled\",\"message\":\"cancelled before it ran\","
+               "{\"index\":%u,\"error\":{\"type\":\"cancelled\",\"message\":\"the job was cancelled\","
                "\"signal\":null,\"exit_code\":null,\"attempts\":0}}\n",
                index);
 }

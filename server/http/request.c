@@ -71,6 +71,8 @@ static void request_free(struct request *r)
         free(r->headers[i].value);
     query_free(&r->query);
     buf_free(&r->body);
+    if (r->drop_state)
+        r->drop_state(r->state);
     free(r->state);
     free(r->uri);
     free(r);

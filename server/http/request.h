@@ -93,7 +93,8 @@ struct request {
     struct wanted wanted;
     struct upload *upload;
     struct stream *stream;
-    void *state; /* of the handler; free()d with the request */
+    void *state; /* of the handler; free()d with the request, after drop_state (any thread) */
+    void (*drop_state)(void *);
     struct {
         const char *name;
         char *value;

@@ -93,7 +93,6 @@ static void answer_page(struct request *r, struct results *q)
     else
         buf_printf(&q->document, "%u", next);
     buf_printf(&q->document, ",\"end\":%s,\"state\":\"%s\"}\n", end ? "true" : "false", state);
-    feed_free(f);
     request_answer_json(r, 200, &q->document);
 }
 
@@ -130,14 +129,9 @@ static void page_taken(struct request *r)
     enum feed_state state = feed_take(&q->feed);
     take_lines(q);
     if (state == FEED_CUT) {
-        feed_free(&q->feed);
-        buf_free(&q->document);
         request_fail_engine(r, ENGINE_SHUTDOWN);
     } else if (state == FEED_LINES && !page_full(q) && !q->feed.ended) {
-        if (q->feed.from_store)
-            page_more(r); /* at most PAGE_BYTES deep */
-        else
-            page_more(r);
+        page_more(r); /* from the store that is a call, at most PAGE_BYTES deep */
     } else if (state == FEED_LINES && q->feed.from_store && !q->feed.ended && page_full(q) && !feed_any(&q->feed)) {
         page_more(r); /* whether that was the last one */
     } else {
@@ -145,10 +139,18 @@ static void page_taken(struct request *r)
     }
 }
 
+static void drop(void *state)
+{
+    struct results *q = state;
+    feed_free(&q->feed);
+    buf_free(&q->document);
+}
+
 static void start_page(struct request *r, struct results *q)
 {
     feed_init(&q->feed, r, q->input_order, q->from);
     q->document = BUF_EMPTY;
+    r->drop_state = drop;
     buf_append_text(&q->document, "{\"results\":[");
     page_more(r);
 }

@@ -44,10 +44,12 @@ static bool is_failure(const char *line, size_t length)
 /* Loads the chunk that holds `index`, and finds its line. */
 static bool find_item(struct request *r, struct retry *t, uint32_t index)
 {
+    struct blob *origins = NULL;
     if (!t->items || index - t->first >= t->count || index < t->at_index) {
         blob_unref(&t->items);
-        if (store_read_chunk(r->http->reader, t->seq, index, &t->first, &t->count, &t->items, NULL) != STORE_OK)
+        if (store_read_chunk(r->http->reader, t->seq, index, &t->first, &t->count, &t->items, &origins) != STORE_OK)
             return problem_set(&r->problem, PROBLEM_STORAGE_FAILED, "item %u could not be read", index);
+        blob_unref(&origins);
         t->at = t->items->data;
         t->at_index = t->first;
     }
@@ -97,9 +99,8 @@ static void read_some(struct request *r, struct retry *t)
     t->ended = count == 0;
 }
 
-static void finish(struct request *r, struct retry *t)
+static void finish(struct request *r)
 {
-    blob_unref(&t->items);
     if (r->problem.type == PROBLEM_NONE && !r->upload->chunker.total)
         problem_set(&r->problem, PROBLEM_NOTHING_TO_RETRY, "all its items succeeded or were cancelled");
     if (r->problem.type == PROBLEM_NONE)
@@ -114,7 +115,7 @@ static void step(struct request *r)
     struct retry *t = r->state;
     upload_pump(r->upload);
     if (r->problem.type != PROBLEM_NONE || t->ended) {
-        finish(r, t);
+        finish(r);
         return;
     }
     if (upload_room(r->upload)) {
@@ -125,6 +126,12 @@ static void step(struct request *r)
     request_wait(r, step);
 }
 
+static void drop(void *state)
+{
+    struct retry *t = state;
+    blob_unref(&t->items);
+}
+
 static void begin(struct request *r, const struct job_view *view)
 {
     struct retry *t = calloc(1, sizeof *t);
@@ -132,6 +139,7 @@ static void begin(struct request *r, const struct job_view *view)
     t->seq = view->seq;
     t->created_ms = view->created_ms;
     r->state = t;
+    r->drop_state = drop;
     struct upload *u = upload_new(r, true);
     memcpy(u->function, view->function, sizeof u->function);
     u->kind = view->kind;

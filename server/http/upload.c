@@ -201,7 +201,7 @@ static void collect(struct upload *u)
         else if (e->status == ENGINE_OK || e->status == ENGINE_TIMEOUT)
             u->view = e->view;
         else if (!(u->aborted && e->append.abort))
-            request_engine_problem(u->r, e->status);
+            request_engine_problem(u->r, e->status == ENGINE_NOT_LIVE ? ENGINE_NOT_OPEN : e->status);
         if (u->r->problem.type == PROBLEM_NONE && !u->replayed)
             u->accepted += u->sizes[at].items;
     }
