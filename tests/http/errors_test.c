@@ -108,7 +108,7 @@ static void test_ndjson_lines(void **state)
         assert_int_equal(json_number(r.json, "line"), 3);
         reply_free(&r);
     }
-    refuse_with("POST", "/v1/jobs", "1\n", "Content-Type: application/x-ndjson", 400, "missing-field");
+    refuse_with("POST", "/v1/jobs", "1\n", "Content-Type: application/x-ndjson", 400, "invalid-parameter");
 }
 
 static void test_parameters(void **state)

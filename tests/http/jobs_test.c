@@ -167,7 +167,7 @@ static void test_crash_costs_one_item(void **state)
     assert_string_equal(json_text(r.json, "error.signal"), "SIGSEGV");
     assert_true(json_is_null(json_at(r.json, "error.exit_code")));
     assert_int_equal(json_array_size(json_at(r.json, "attempts")), 1);
-    assert_string_equal(json_text(r.json, "attempts.0.error.type"), "crash");
+    assert_string_equal(json_text(r.json, "attempts.0.type"), "crash");
     expect_status(&r, 200);
     assert_int_equal(job_number(id, "counts.failed"), 1 + 2); /* 0 is no signal: an error, not a crash */
     id = run_job("{\"function\":\"exit\",\"apply\":7}", "failed");
@@ -242,8 +242,7 @@ static void test_retry_of_some(void **state)
     job_wait(&web, retry, 20000, &r);
     reply_free(&r);
     http_get(&web, &r, "/v1/jobs/%s/items/1", retry.text);
-    if (strstr(r.body, ":3") == NULL)
-        fail_msg("item 1 of the retry was item 3: %s", r.body);
+    assert_int_equal(json_number(r.json, "origin"), 3);
     expect_status(&r, 200);
 }
 

@@ -53,7 +53,7 @@ static void test_attempts_after_crashes(void **state)
     free(got);
     struct reply r;
     http_get(&web, &r, "/v1/jobs/%s/items/2", id.text);
-    assert_string_equal(json_text(r.json, "attempts.1.error.signal"), "SIGKILL");
+    assert_string_equal(json_text(r.json, "attempts.1.signal"), "SIGKILL");
     expect_status(&r, 200);
 }
 
