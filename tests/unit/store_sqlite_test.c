@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -288,6 +289,73 @@ static void kill_9_loses_nothing_acknowledged(void **state)
     }
 }
 
+/* A file that may not grow beyond a limit fails as no full disk does: the outcome is unknown. */
+static void write_until_broken(const char *directory)
+{
+    struct kit kit = {.store = NULL};
+    uint32_t done = 0;
+    snprintf(kit.directory, sizeof kit.directory, "%s", directory);
+    kit.store = store_open_sqlite(directory, false, NULL);
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){2 << 20, 2 << 20});
+    for (enum store_status status = STORE_OK; status == STORE_OK; done += status == STORE_OK) {
+        struct store_write *batch = kit_write();
+        kit_put_result(batch, 1, done * 5000, done * 5000, 5000);
+        kit_put_result(batch, 2, done * 5000, done * 5000, 5000);
+        status = kit_commit(&kit, batch);
+        if (status == STORE_FULL)
+            _exit(201);
+    }
+    struct store_write *late = kit_write();
+    store_write_add(late, STORE_KEY_DROP, 1);
+    enum store_status status = kit_commit(&kit, late);
+    store_close(&kit.store);
+    _exit(status == STORE_IO ? (int)done : 202);
+}
+
+static void a_failed_write_stops_all_writing_and_keeps_what_was_acknowledged(void **state)
+{
+    struct kit *kit = *state;
+    int ended;
+    store_reader_close(&kit->reader);
+    store_close(&kit->store);
+    pid_t pid = fork();
+    if (pid == 0)
+        write_until_broken(kit->directory);
+    assert_int_equal(waitpid(pid, &ended, 0), pid);
+    assert_true(WIFEXITED(ended));
+    assert_in_range(WEXITSTATUS(ended), 1, 200);
+    ask_person(kit, "PRAGMA integrity_check", "ok");
+    sqlite3 *db = person(kit);
+    int there = atoi(answer(db, "SELECT count(*) FROM result"));
+    sqlite3_close(db);
+    assert_in_range(there, 2 * WEXITSTATUS(ended), 2 * WEXITSTATUS(ended) + 2);
+    assert_int_equal(there % 2, 0);
+}
+
+static void an_idle_store_checkpoints(void **state)
+{
+    struct kit *kit = *state;
+    struct store_stats stats = {.checkpoints = 0};
+    kit_have_job(kit, 1, 100);
+    store_stats(kit->store, &stats);
+    assert_int_equal(stats.checkpoints, 0);
+    assert_true(stats.wal_bytes > 0);
+    assert_int_equal(store_start(kit->store, NULL), 0);
+    struct job_view view = kit_job(2, JOB_READY);
+    struct store_write *write = kit_write();
+    kit_put_job(write, &view);
+    store_put_write(kit->store, write);
+    for (int i = 0; i < 500 && stats.checkpoints == 0; i++) {
+        usleep(10000);
+        store_stats(kit->store, &stats);
+    }
+    store_stop(kit->store);
+    assert_int_equal(write->status, STORE_OK);
+    store_write_free(&write);
+    assert_in_range(stats.checkpoints, 1, 2);
+}
+
 struct beside {
     struct store *store;
     atomic_bool over;
@@ -409,6 +477,8 @@ int main(void)
         TEST(people_read_cancelled_ranges),
         TEST(no_question_sorts_or_scans),
         TEST(kill_9_loses_nothing_acknowledged),
+        TEST(a_failed_write_stops_all_writing_and_keeps_what_was_acknowledged),
+        TEST(an_idle_store_checkpoints),
         TEST(readers_beside_the_writer_see_whole_commits),
         TEST(the_wal_stays_bounded_under_load),
         TEST(reaping_gives_space_back),

@@ -9,7 +9,7 @@
 
 #define READY_BYTES (INT64_C(16) << 20)    /* of the WAL are written ahead, so that commits overwrite blocks… */
 #define READY_SHARE 8                      /* …but never more than this part of the free space */
-#define BUSY_BYTES READY_BYTES             /* a busy store checkpoints at this size… */
+#define BUSY_BYTES (INT64_C(1) << 20)      /* a busy store checkpoints when these are used up, or at this size… */
 #define AGAIN_BYTES (INT64_C(8) << 20)     /* …and, where readers were in the way, after so many more */
 #define RESTART_BYTES (INT64_C(128) << 20) /* readers overlap for long: wait for them */
 #define TRUNCATE_BYTES (INT64_C(64) << 20) /* an idle store gives so large a file back */
@@ -38,6 +38,11 @@ static sqlite3_file *wal_file(struct sqlite_store *store)
     return result == SQLITE_OK && wal != NULL && wal->pMethods != NULL ? wal : NULL;
 }
 
+static int64_t busy_bytes(const struct sqlite_store *store)
+{
+    return store->wal_ready > BUSY_BYTES ? store->wal_ready : busy_bytes(store);
+}
+
 static int64_t ready_bytes(const struct sqlite_store *store)
 {
     struct statvfs fs;
@@ -55,21 +60,44 @@ static void prepare_wal(struct sqlite_store *store)
     static const char zeros[1 << 16];
     sqlite3_file *wal = wal_file(store);
     sqlite3_int64 size = 0;
-    if (wal == NULL || wal->pMethods->xFileSize(wal, &size) != SQLITE_OK || size >= READY_BYTES)
+    store->wal_ready = ready_bytes(store);
+    if (wal == NULL || wal->pMethods->xFileSize(wal, &size) != SQLITE_OK)
         return;
-    for (int64_t ready = ready_bytes(store); size < ready; size += (int)sizeof zeros) {
+    for (; size < store->wal_ready; size += (int)sizeof zeros) {
         if (wal->pMethods->xWrite(wal, zeros, sizeof zeros, size) != SQLITE_OK)
             return;
     }
     wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
 }
 
+/* The WAL's index, a mapped file, grows by 32 KiB for each 4,096 frames, after the frames are on disk: if that fails
+ * for want of space the commit's fate is unknown, and where blocks are smaller than pages a touch of it is a SIGBUS. So
+ * all that RESTART_BYTES need is made and touched (nothing changes) while there is space. */
+static void prepare_index(struct sqlite_store *store)
+{
+    enum { REGION_BYTES = 32768, FRAMES = 4096, TOUCH_BYTES = 1024 };
+    sqlite3_file *file = NULL;
+    void volatile *region;
+    int count = (int)(RESTART_BYTES / (store->page_size + 24) / FRAMES) + 2;
+    if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL ||
+        file->pMethods == NULL || file->pMethods->iVersion < 2)
+        return;
+    for (int i = 0; i < count; i++) {
+        if (file->pMethods->xShmMap(file, i, REGION_BYTES, 1, &region) != SQLITE_OK)
+            return;
+        for (int at = 0; at < REGION_BYTES; at += TOUCH_BYTES)
+            __atomic_fetch_or((volatile uint32_t *)region + at / 4, 0, __ATOMIC_RELAXED);
+    }
+}
+
 void sqlite_watch_wal(struct sqlite_store *store)
 {
     sqlite3_wal_hook(store->db, note_frames, store);
-    store->checkpoint_at = BUSY_BYTES;
-    if (!store->read_only)
-        prepare_wal(store);
+    if (store->read_only)
+        return;
+    prepare_index(store);
+    prepare_wal(store);
+    store->checkpoint_at = busy_bytes(store);
 }
 
 static bool wal_file_is_large(struct sqlite_store *store)
@@ -77,6 +105,12 @@ static bool wal_file_is_large(struct sqlite_store *store)
     sqlite3_file *wal = wal_file(store);
     sqlite3_int64 size = 0;
     return wal != NULL && wal->pMethods->xFileSize(wal, &size) == SQLITE_OK && size > TRUNCATE_BYTES;
+}
+
+/* Closing would checkpoint, and delete a WAL that may hold what the database file lost. */
+void sqlite_give_up(struct sqlite_store *store)
+{
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
 
 /* BUSY and FULL pass; but after a failed write or fsync nothing is known about the file any more. */
@@ -89,7 +123,7 @@ static enum store_status checkpoint(struct sqlite_store *store, int mode)
     store->checkpoints++;
     bool passing = result == SQLITE_BUSY || (result & 0xff) == SQLITE_FULL;
     store->wal_pending = result != SQLITE_OK || frames > copied;
-    store->checkpoint_at = store->wal_pending ? wal_bytes(store) + AGAIN_BYTES : BUSY_BYTES;
+    store->checkpoint_at = store->wal_pending ? wal_bytes(store) + AGAIN_BYTES : busy_bytes(store);
     if (result != SQLITE_OK && result != SQLITE_BUSY && !store->checkpoint_failed)
         log_event(LOG_ERROR, "store.checkpoint_failed", "code=%d error=\"%s\"", result, sqlite3_errmsg(store->db));
     store->checkpoint_failed = result != SQLITE_OK && result != SQLITE_BUSY;
@@ -97,6 +131,8 @@ static enum store_status checkpoint(struct sqlite_store *store, int mode)
         store->wal_frames = 0;
         prepare_wal(store);
     }
+    if (result != SQLITE_OK && !passing)
+        sqlite_give_up(store);
     return result == SQLITE_OK || passing ? STORE_OK : STORE_IO;
 }
 

@@ -57,8 +57,8 @@ enum store_status sqlite_status(sqlite3 *db, int result)
     case SQLITE_CONSTRAINT:
     case SQLITE_MISUSE:
         CHECK(false, "the store contradicts itself: %s", sqlite3_errmsg(db));
-    default:
-        return STORE_IO;
+    default: /* a quota is a full disk too; nothing is committed before its write has succeeded */
+        return result == SQLITE_IOERR_WRITE && sqlite3_system_errno(db) == EDQUOT ? STORE_FULL : STORE_IO;
     }
 }
 

@@ -43,10 +43,11 @@ struct sqlite_store {
     bool read_only;
     char path[4096];
     int page_size;
-    int wal_frames;         /* in the WAL after the last commit */
-    bool wal_pending;       /* frames that no checkpoint has copied yet */
-    int64_t checkpoint_at;  /* WAL bytes at which a busy store checkpoints next */
-    bool checkpoint_failed; /* and so has been told */
+    int wal_frames;                  /* in the WAL after the last commit */
+    bool wal_pending;                /* frames that no checkpoint has copied yet */
+    int64_t wal_ready;               /* bytes of it that are written ahead */
+    int64_t checkpoint_at;           /* WAL bytes at which a busy store checkpoints next */
+    bool failing, checkpoint_failed; /* commits, checkpoints; this has been told */
     uint64_t checkpoints;
 };
 
@@ -84,6 +85,8 @@ void sqlite_load(struct store_backend *, struct store_load *);
 void sqlite_reap(struct store_backend *, struct store_reap *, enum store_status forced);
 enum store_status sqlite_tend(struct store_backend *, bool idle, bool *again);
 void sqlite_watch_wal(struct sqlite_store *);
+/* After STORE_IO: touch nothing any more, not even at the end. */
+void sqlite_give_up(struct sqlite_store *);
 
 /* read.c, read_job.c, read_item.c */
 enum read_statement {

@@ -117,12 +117,11 @@ static const struct {
     enum write_statement statement;
     void (*bind)(sqlite3_stmt *, const struct store_op *);
 } operations[] = {
-    [STORE_JOB_PUT] = {W_JOB_PUT, sqlite_bind_job_put}, [STORE_JOB_UPDATE] = {W_JOB_UPDATE, sqlite_bind_job_update},
-    [STORE_JOB_GROW] = {W_JOB_GROW, bind_grow},
-    [STORE_JOB_LINK] = {W_JOB_LINK, bind_link},         [STORE_JOB_DELETE] = {W_JOB_DELETE, bind_seq},
-    [STORE_KEY_DROP] = {W_KEY_DROP, bind_seq},          [STORE_CHUNK_PUT] = {W_CHUNK_PUT, bind_chunk},
-    [STORE_RESULT_PUT] = {W_RESULT_PUT, bind_result},   [STORE_ATTEMPT_PUT] = {W_ATTEMPT_PUT, bind_attempt},
-    [STORE_OUTPUT_PUT] = {W_OUTPUT_PUT, bind_output},
+    [STORE_JOB_PUT] = {W_JOB_PUT, sqlite_bind_job_put},  [STORE_JOB_UPDATE] = {W_JOB_UPDATE, sqlite_bind_job_update},
+    [STORE_JOB_GROW] = {W_JOB_GROW, bind_grow},          [STORE_JOB_LINK] = {W_JOB_LINK, bind_link},
+    [STORE_JOB_DELETE] = {W_JOB_DELETE, bind_seq},       [STORE_KEY_DROP] = {W_KEY_DROP, bind_seq},
+    [STORE_CHUNK_PUT] = {W_CHUNK_PUT, bind_chunk},       [STORE_RESULT_PUT] = {W_RESULT_PUT, bind_result},
+    [STORE_ATTEMPT_PUT] = {W_ATTEMPT_PUT, bind_attempt}, [STORE_OUTPUT_PUT] = {W_OUTPUT_PUT, bind_output},
 };
 
 enum store_status sqlite_begin(struct sqlite_store *store)
@@ -130,11 +129,17 @@ enum store_status sqlite_begin(struct sqlite_store *store)
     return sqlite_status(store->db, sqlite_run(store->statements[W_BEGIN]));
 }
 
-static void note_failure(struct sqlite_store *store, enum store_status status)
+/* Tells of the first of a series only: a full disk fails every commit until it passes. */
+static void note_outcome(struct sqlite_store *store, enum store_status status)
 {
-    log_event(LOG_ERROR, "store.failed", "status=%s code=%d errno=%d error=\"%s\"",
-              status == STORE_FULL ? "full" : "io", sqlite3_extended_errcode(store->db),
-              sqlite3_system_errno(store->db), sqlite3_errmsg(store->db));
+    bool told = store->failing;
+    store->failing = status != STORE_OK;
+    if (status == STORE_IO)
+        sqlite_give_up(store);
+    if (status != STORE_OK && !told)
+        log_event(LOG_ERROR, "store.failed", "status=%s code=%d errno=%d error=\"%s\"",
+                  status == STORE_FULL ? "full" : "io", sqlite3_extended_errcode(store->db),
+                  sqlite3_system_errno(store->db), sqlite3_errmsg(store->db));
 }
 
 enum store_status sqlite_end(struct sqlite_store *store, enum store_status status, enum store_status forced)
@@ -143,8 +148,7 @@ enum store_status sqlite_end(struct sqlite_store *store, enum store_status statu
         status = sqlite_status(store->db, sqlite_run(store->statements[W_COMMIT]));
     else if (status == STORE_OK)
         status = forced;
-    if (status != STORE_OK)
-        note_failure(store, status);
+    note_outcome(store, status);
     if (!sqlite3_get_autocommit(store->db)) /* SQLite may have rolled back by itself */
         sqlite_run(store->statements[W_ROLLBACK]);
     return status == STORE_OK ? forced : status;
