@@ -206,8 +206,24 @@ static void turn_written(struct core *core, struct store_write *write, void *con
     free(turn);
 }
 
+/* Accepting a job reserves the room that its results will need: below the low-water mark nothing new is taken, while
+ * results still are (on a full disk even deleting fails). */
+static void watch_space(struct core *core, int64_t now)
+{
+    struct store_stats stats;
+    if (now < core->space_ns)
+        return;
+    core->space_ns = now + NS_PER_S;
+    store_stats(core->store, &stats);
+    bool low = stats.free_bytes < core->config->min_free;
+    if (low != core->space_low)
+        log_event(LOG_WARNING, low ? "storage.low" : "storage.enough", "free=%lld", (long long)stats.free_bytes);
+    core->space_low = low;
+}
+
 void storage_tick(struct core *core, int64_t now)
 {
+    watch_space(core, now);
     if (core->storage_failed || !core->storage_full || now < core->full_retry_ns)
         return;
     core->full_retry_ns = now + FULL_RETRY_NS;

@@ -230,6 +230,8 @@ struct core {
     struct turn *flying; /* at the store: one at a time, so that positions commit in order */
     bool storage_full, storage_failed;
     int64_t full_retry_ns;
+    bool space_low;        /* under the low-water mark: nothing new */
+    int64_t space_ns;      /* when to look again */
     struct store_reap reap;
     bool reaping;
     int64_t reap_ns;

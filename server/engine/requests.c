@@ -202,7 +202,7 @@ static void ask_pool(struct core *core, struct engine_request *request)
     pool->cpu_count = core->cpu_count;
     pool->draining = core->draining;
     pool->storage_failed = core->storage_failed || core->config->read_only;
-    pool->storage_full = core->storage_full;
+    pool->storage_full = core->storage_full || core->space_low;
     pool->functions_known = core->functions != NULL;
     pool->functions = blob_ref(core->functions);
     pool->counters = core->counters;

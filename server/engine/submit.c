@@ -155,7 +155,7 @@ static enum engine_status refusal(const struct core *core, const struct engine_r
         return ENGINE_STARTING;
     if (!function_known(core, request->submit.function))
         return ENGINE_NO_FUNCTION;
-    if (core->storage_full)
+    if (core->storage_full || core->space_low)
         return ENGINE_STORE_FULL;
     return core->job_count >= JOBS_LIVE_MAX ? ENGINE_TOO_MANY : ENGINE_OK;
 }
