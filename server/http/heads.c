@@ -29,13 +29,20 @@ static const struct {
     [HEAD_PREFER] = {"Prefer", false},
 };
 
+/* "Content-Length : 5" is another header to libmicrohttpd, but not to every proxy before it. */
+static bool is_token(const char *key)
+{
+    size_t length = strspn(key, "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    return length > 0 && !key[length];
+}
+
 static enum MHD_Result collect(void *context, enum MHD_ValueKind kind, const char *key, size_t key_size,
                                const char *value, size_t value_size)
 {
     struct heads *h = context;
     (void)kind;
     h->total++;
-    if (strlen(key) != key_size || (value && strlen(value) != value_size))
+    if (strlen(key) != key_size || (value && strlen(value) != value_size) || !is_token(key))
         h->broken = true;
     for (int i = 0; i < HEADS; i++) {
         if (strcasecmp(names[i].name, key) == 0) {
@@ -75,7 +82,7 @@ static bool check_length(struct heads *h, const char *version, struct problem *p
 bool heads_check_framing(struct heads *h, const char *version, struct problem *p)
 {
     if (h->broken)
-        return invalid(p, "a header has a NUL byte");
+        return invalid(p, "the name or value of a header has bytes that are not allowed");
     for (int i = 0; i < HEADS; i++)
         if (names[i].single && h->seen[i] > 1)
             return problem_set(p, PROBLEM_INVALID_HEAD, "%s comes %u times", names[i].name, h->seen[i]);

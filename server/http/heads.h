@@ -35,7 +35,7 @@ struct heads {
     const char *value[HEADS]; /* NULL when absent; live as long as the request */
     unsigned seen[HEADS];
     unsigned total;
-    bool broken;         /* a NUL in a value */
+    bool broken;         /* a name that is no token, a NUL */
     int64_t body_length; /* declared; -1 = chunked; 0 = none */
 };
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/id.h"
 #include "http/handlers.h"
@@ -164,9 +165,18 @@ static bool choose(struct request *r, const struct route *found, unsigned allowe
     return parse_query(r);
 }
 
+/* The absolute form, as proxies send it: Host says the same, and is checked. */
+static const char *path_of(const char *uri)
+{
+    if (strncasecmp(uri, "http://", 7) != 0)
+        return uri;
+    const char *path = uri + 7 + strcspn(uri + 7, "/?");
+    return *path == '/' ? path : "/";
+}
+
 bool route_find(struct request *r, const char *method)
 {
-    const char *path = r->uri, *end = path + strcspn(path, "?");
+    const char *path = path_of(r->uri), *end = path + strcspn(path, "?");
     const struct route *found = NULL;
     unsigned allowed = 0;
     if (end - path > 1 && end[-1] == '/')

@@ -202,6 +202,8 @@ static int find_port(struct http *http, int fd, struct error *e)
     return 0;
 }
 
+/* Not strict: what strictness adds (Host) is checked in heads.c, and libmicrohttpd's own error answers are broken in
+ * 0.9.75 (the head is sent twice). */
 static int start_daemon(struct http *http, int listen_fd, struct error *e)
 {
     const struct config *config = http->config;
@@ -214,7 +216,7 @@ static int start_daemon(struct http *http, int listen_fd, struct error *e)
         CONNECTION_MEMORY_STEP, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT, silence_s,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, http, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, http,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     return http->daemon ? 0 : error_set(e, "libmicrohttpd did not start: %s", strerror(errno));
 }
 
