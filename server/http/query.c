@@ -29,28 +29,6 @@ static int decode_byte(const char **at, const char *end, bool plus)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-/* The scanner's check of strings is ours: as "…" the text must be a JSON string. Quotes and backslashes, which would
- * need escapes there, are stepped over. */
-static bool valid_utf8(const char *at, const char *end)
-{
-    char quoted[256];
-    while (at != end) {
-        size_t length = 0;
-        quoted[length++] = '"';
-        while (at != end && length < sizeof quoted - 8) {
-            if (*at != '"' && *at != '\\')
-                quoted[length++] = *at;
-            at++;
-        }
-        while (at != end && ((unsigned char)*at & 0xC0) == 0x80 && length < sizeof quoted - 1)
-            quoted[length++] = *at++; /* never cut a character in two */
-        quoted[length++] = '"';
-        if (!scan_is_value(quoted, quoted + length, NULL))
-            return false;
-    }
-    return true;
-}
-
 bool percent_decode(const char *at, const char *end, bool plus, char *out)
 {
     char *begin = out;
@@ -61,7 +39,7 @@ bool percent_decode(const char *at, const char *end, bool plus, char *out)
         *out++ = (char)byte;
     }
     *out = '\0';
-    return valid_utf8(begin, out);
+    return scan_is_utf8(begin, out);
 }
 
 static bool add_pair(struct query *q, const char *at, const char *end, char **out, struct problem *p)
