@@ -309,6 +309,8 @@ bool queue_empty(const struct run_queue *);
 uint32_t slice_size(const struct core *, const struct job *, const struct function_cost *);
 struct function_cost *cost_of(struct core *, const char *function);
 void cost_learn(struct function_cost *, uint32_t items, int64_t ns);
+/* A slice that is still running shows that items take longer than was thought: the next ones are smaller at once. */
+void cost_at_least(struct function_cost *, int64_t ns);
 
 /* ---- dispatch.c ---- */
 void dispatch(struct core *);

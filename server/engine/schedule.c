@@ -128,3 +128,9 @@ void cost_learn(struct function_cost *cost, uint32_t items, int64_t ns)
     if (cost->grow > CHUNK_ITEMS_MAX)
         cost->grow = CHUNK_ITEMS_MAX;
 }
+
+void cost_at_least(struct function_cost *cost, int64_t ns)
+{
+    if (cost->ns < ns)
+        cost->ns = ns;
+}
