@@ -33,13 +33,14 @@ enum store_status {
 
 enum store_op_type {
     STORE_JOB_PUT,     /* a new job: `job` (whole view), `key` may be set */
-    STORE_JOB_UPDATE,  /* state, reason, counts.{succeeded,failed,cancelled}, positions, times, uploading, options.open */
+    STORE_JOB_UPDATE,  /* state, reason, positions, times, uploading, options.open, counts but total */
     STORE_JOB_GROW,    /* more items: job.counts.total only. Apart from UPDATE, because both are made from states of
                           their own time: an update made before the items came must not forget them, nor may items
                           that come carry counts of results that are not committed yet */
     STORE_JOB_LINK,    /* job.seq.retried_by = job.retried_by (and its created_ms) */
     STORE_JOB_DELETE,  /* invisible (GONE) from this commit on; rows are removed by STORE_REAP in slices */
-    STORE_KEY_DROP,    /* forget the idempotency key of job.seq, if it has one */
+    STORE_KEY_DROP,    /* forget the idempotency key of seq; else it lasts as long as the job's rows, and nobody
+                           may be given it meanwhile: a JOB_PUT with a key that another holds aborts */
     STORE_CHUNK_PUT,   /* first, count, bytes = items, each ended by '\n'; origins may be set (retry) */
     STORE_RESULT_PUT,  /* position, first, count, failed, bytes = lines; bytes NULL: all `count` were cancelled */
     STORE_ATTEMPT_PUT, /* an attempt of item `first` that did not succeed */
@@ -165,7 +166,7 @@ struct store_batch {
     struct blob *lines;
 };
 /* Batches from the one that holds `from` on, in completion order (from is a position) or input order (from is an
- * index; stops at the first gap), until `bytes` are reached (at least one batch) or `capacity` batches. */
+ * index); stops at the first gap, or when `bytes` are reached (at least one batch) or `capacity` batches. */
 enum store_status store_read_results(struct store_reader *, int64_t seq, bool input_order, uint32_t from, size_t bytes,
                                      struct store_batch *batches, unsigned capacity, unsigned *count);
 /* The chunk that holds `index` (items as lines), with its origins or NULL. */

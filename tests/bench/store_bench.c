@@ -93,8 +93,28 @@ static void put_whole_job(struct store_write *write, const struct shape *shape, 
 }
 
 struct measure {
-    double seconds, cpu, checkpoint;
+    double seconds, cpu, checkpoint, reading;
 };
+
+/* All results of a job through a new reader, in pages of 256 KiB; seconds. */
+static double read_all(struct store *store, int64_t seq, unsigned items, bool input_order)
+{
+    struct store_reader *reader = store_reader_open(store, NULL);
+    CHECK(reader != NULL, "no reader");
+    int64_t began = clock_mono_ns();
+    for (unsigned at = 0, count; at < items;) {
+        struct store_batch batches[64];
+        store_read_results(reader, seq, input_order, at, 256 * 1024, batches, 64, &count);
+        CHECK(count > 0, "no results from %u of %u", at, items);
+        for (unsigned i = 0; i < count; i++) {
+            at += batches[i].count;
+            blob_unref(&batches[i].lines);
+        }
+    }
+    double seconds = (double)(clock_mono_ns() - began) / 1e9;
+    store_reader_close(&reader);
+    return seconds;
+}
 
 static struct measure run(struct store *store, const struct shape *shape, int64_t seq)
 {
@@ -151,6 +171,8 @@ static struct measure fresh_run(const char *directory, const struct shape *shape
     struct store *store = store_open_sqlite(directory, false, &error);
     CHECK(store != NULL, "%s", error.text);
     struct measure measure = run(store, shape, 1);
+    if (!shape->jobs)
+        measure.reading = read_all(store, 1, shape->count * shape->rows, true);
     int64_t began = clock_mono_ns();
     store_close(&store);
     measure.checkpoint = (double)(clock_mono_ns() - began) / 1e9;
@@ -171,8 +193,11 @@ int main(int argc, char **argv)
         qsort(measures, rounds, sizeof *measures, by_seconds);
         struct measure median = measures[rounds / 2];
         double items = (double)shape->count * shape->rows;
-        printf("%-24s %9.0f k items/s  %6.3f us CPU/item  checkpoint %6.1f ms\n", shape->name,
+        printf("%-24s %9.0f k items/s  %6.3f us CPU/item  checkpoint %6.1f ms", shape->name,
                items / median.seconds / 1e3, median.cpu / items, median.checkpoint * 1e3);
+        if (!shape->jobs)
+            printf("  read %9.0f k items/s", items / median.reading / 1e3);
+        putchar('\n');
         fflush(stdout);
     }
     remove_files(directory);

@@ -68,6 +68,23 @@ static void an_update_changes_what_moves_and_nothing_else(void **state)
     assert_true(got.started_ms == 5 && got.ended_ms == 6 && got.expires_ms == 99 && got.positions == 10);
 }
 
+static void growth_and_progress_do_not_forget_each_other(void **state)
+{
+    struct kit *kit = *state;
+    kit_have_job(kit, 1, 10);
+    struct job_view grown = {.seq = 1, .counts = {.total = 30, .succeeded = 4}};
+    struct job_view update = kit_job(1, JOB_RUNNING);
+    update.counts = (struct job_counts){.total = 10, .succeeded = 7};
+    struct store_write *write = kit_write();
+    store_write_add(write, STORE_JOB_GROW, 1)->job = memcpy(malloc(sizeof grown), &grown, sizeof grown);
+    kit_update_job(write, &update);
+    assert_int_equal(kit_commit(kit, write), STORE_OK);
+    struct job_view got;
+    assert_int_equal(store_read_job(kit->reader, 1, 0, 0, &got), STORE_OK);
+    assert_true(got.counts.total == 30 && got.counts.succeeded == 7 && got.counts.ready == 23);
+    assert_int_equal(got.state, JOB_RUNNING);
+}
+
 static void links_lead_to_the_newest_retry(void **state)
 {
     struct kit *kit = *state;
@@ -560,6 +577,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(a_job_comes_back_as_it_was_put),
         BOTH(an_update_changes_what_moves_and_nothing_else),
+        BOTH(growth_and_progress_do_not_forget_each_other),
         BOTH(links_lead_to_the_newest_retry),
         BOTH(gone_is_not_the_same_as_never_there),
         BOTH(expired_and_deleted_jobs_are_gone_from_every_answer),
