@@ -106,9 +106,7 @@ static void check_body(struct connection *c, int64_t now)
                 BODY_RATE_MIN);
     if (r->upload)
         upload_gone(r->upload);
-    request_refuse(r);
-    if (!r->early)
-        cut(c);
+    request_refuse_now(r);
 }
 
 static void check(struct connection *c, int64_t now)

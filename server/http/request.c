@@ -316,15 +316,25 @@ static void answer_early(struct request *r)
     buf_free(&all);
 }
 
-void request_refuse(struct request *r)
+static void refuse(struct request *r, bool now)
 {
     CHECK(r->problem.type != PROBLEM_NONE, "refused without a problem");
     r->refused = true;
     buf_free(&r->body);
     if (!r->connection || r->early || r->connection->phase != PHASE_BODY)
         return;
-    if (r->heads.body_length < 0 || r->heads.body_length - r->received > discard_max)
+    if (now || r->heads.body_length < 0 || r->heads.body_length - r->received > discard_max)
         answer_early(r);
+}
+
+void request_refuse(struct request *r)
+{
+    refuse(r, false);
+}
+
+void request_refuse_now(struct request *r)
+{
+    refuse(r, true);
 }
 
 static void keep_body(struct request *r, const char *data, size_t length)

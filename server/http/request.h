@@ -157,6 +157,8 @@ void request_location(struct request *, const struct job_view *);
 
 /* From anywhere: r->problem is set; throw the body away and answer it, before the body's end if that is far. */
 void request_refuse(struct request *);
+/* … before the body's end in any case: nobody knows when that comes. */
+void request_refuse_now(struct request *);
 
 /* Counts it among the streams and waits. False: too many, and the problem is set. */
 bool request_count_waiting(struct request *);
