@@ -34,7 +34,7 @@ uint64_t load_hash(uint32_t index, const char *value, size_t length)
 int load_item(enum load_function function, uint32_t i, char *to, size_t size)
 {
     if (function == LOAD_ECHO)
-        return snprintf(to, size, "{\"i\":%" PRIu32 ",\"x\":1e400,\"s\":\"\\u00e9\"}", i);
+        return snprintf(to, size, "{\"i\":%" PRIu32 ",\"x\":-0.10,\"s\":\"\\u00e9\"}", i);
     if (function == LOAD_SLEEP)
         return snprintf(to, size, "0.0%" PRIu32, 1 + i % 9);
     return snprintf(to, size, "%" PRIu32, i);
