@@ -101,6 +101,8 @@ static void test_page_of_a_running_job(void **state)
     http_get(&web, &r, "/v1/jobs/%s/results?format=json", id.text);
     assert_true(json_is_array(json_at(r.json, "results")));
     expect_status(&r, 200);
+    job_wait(&web, id, 20000, &r); /* the next test counts on 4 idle workers */
+    reply_free(&r);
 }
 
 /* Event ids are places: Last-Event-ID goes on behind them. */
