@@ -96,10 +96,14 @@ static struct job_view *copy_view(const struct job *job)
     return view;
 }
 
+/* Before all that the write holds already: its result may be there. */
 static void put_deferred(struct core *core, struct job *job)
 {
     struct store_write *write = core->turn->write;
+    struct store_op *others = write->first, **others_last = write->last;
     struct item_chunk *chunk;
+    write->first = NULL;
+    write->last = &write->first;
     struct store_op *op = store_write_add(write, STORE_JOB_PUT, job->view.seq);
     op->job = copy_view(job);
     op->key = job->key ? strdup(job->key) : NULL; /* the job keeps it busy until the commit */
@@ -112,6 +116,9 @@ static void put_deferred(struct core *core, struct job *job)
         op->count = chunk->count;
         op->bytes = blob_ref(chunk->items);
     }
+    *write->last = others;
+    if (others)
+        write->last = others_last;
     job->deferred = false;
     job->accepted = true;
 }

@@ -114,6 +114,7 @@ struct job {
     uint64_t fingerprint;
 
     bool starved; /* its next items are being loaded */
+    bool stolen;              /* an idle worker had to steal from its slices: they are too large to share it out */
     bool hurry;   /* …and have come: to the head of its queue */
     bool timed;   /* in core.timed: something about it depends on time */
     TAILQ_ENTRY(job) timed_link;

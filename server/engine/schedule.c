@@ -88,13 +88,15 @@ uint32_t slice_size(const struct core *core, const struct job *job, const struct
 {
     if (job->view.options.isolation == ISOLATION_PROCESS)
         return 1;
-    if (job->view.options.chunksize)
-        return smaller(job->view.options.chunksize, CHUNK_ITEMS_MAX);
+    unsigned workers = core->processes ? core->processes : 1;
+    if (job->view.options.chunksize) {
+        uint64_t share = job->stolen ? (job->ready.total + workers - 1) / workers : CHUNK_ITEMS_MAX;
+        return smaller(job->view.options.chunksize, smaller(share, CHUNK_ITEMS_MAX));
+    }
     if (cost->ns == 0)
         return 1;
     uint64_t most = smaller((uint64_t)(SLICE_TARGET_NS / cost->ns), cost->grow);
     uint64_t least = (uint64_t)(NS_PER_MS / cost->ns);
-    unsigned workers = core->processes ? core->processes : 1;
     uint64_t share = (job->ready.total + 2 * workers - 1) / (2 * workers);
     if (most > share)
         most = share > least ? share : smaller(most, least);

@@ -84,6 +84,7 @@ static void steal(struct core *core, struct worker *worker, int64_t now)
     trim(worker);
     if (worker->count < before) {
         core->counters.steals++;
+        worker->job->stolen = true;
         cost_at_least(worker->cost, (now - worker->started_ns) / (worker->count ? worker->count : 1));
         job_settle(core, worker->job);
     }
