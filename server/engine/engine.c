@@ -593,10 +593,10 @@ void engine_stop(struct engine **slot)
     note(engine, &engine->stop);
     uv_async_send(&engine->async);
     pthread_join(engine->thread, NULL);
+    store_stop(engine->store); /* what it still had comes back into the mailboxes, which wake the loop: close it after */
     uv_walk(&engine->loop, close_handle, engine);
     uv_run(&engine->loop, UV_RUN_DEFAULT);
     uv_loop_close(&engine->loop);
-    store_stop(engine->store); /* what it still had comes back into the mailboxes */
     EACH_MAIL(&engine->written, struct store_write, write, core_written(&engine->core, write))
     EACH_MAIL(&engine->loaded, struct store_load, load, core_loaded(&engine->core, load))
     mailbox_take(&engine->reaped);
