@@ -77,17 +77,27 @@ const char *result_line_read(struct result_line *line, const char *at, const cha
     return at;
 }
 
-bool result_lines_check(const char *at, const char *end, uint32_t first, uint32_t count, uint32_t *failed)
+uint32_t result_lines_prefix(const char *at, const char *end, uint32_t first, uint32_t count, size_t *bytes,
+                             uint32_t *failed)
 {
     struct result_line line;
+    const char *begin = at, *next;
+    uint32_t good = 0;
     *failed = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        at = result_line_read(&line, at, end, first + i);
-        if (!at || (line.text && memchr(line.text, '\n', line.length - 1)))
-            return false;
+    for (; good < count; good++, at = next) {
+        next = result_line_read(&line, at, end, first + good);
+        if (!next || memchr(at, '\n', line.length - 1))
+            break;
         *failed += line.failure != FAILURE_NONE;
     }
-    return at == end;
+    *bytes = (size_t)(at - begin);
+    return good;
+}
+
+bool result_lines_check(const char *at, const char *end, uint32_t first, uint32_t count, uint32_t *failed)
+{
+    size_t bytes;
+    return result_lines_prefix(at, end, first, count, &bytes, failed) == count && bytes == (size_t)(end - at);
 }
 
 struct blob *result_line_failure(uint32_t index, const struct failure_report *report)

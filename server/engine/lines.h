@@ -22,7 +22,12 @@ struct result_line {
 /* Reads the line at `at`, which must be exactly {"index":INDEX,"value":JSON}\n or {"index":INDEX,"error":{…}}\n.
  * Returns the byte after it, or NULL when it is anything else. */
 const char *result_line_read(struct result_line *, const char *at, const char *end, uint32_t index);
-/* Checks `count` lines of consecutive indices from `first` that fill [at, end) exactly; *failed is how many are errors. */
+/* How many of `count` lines of consecutive indices from `first` at the head of [at, end) are good, their bytes, and how
+ * many of them are errors. */
+uint32_t result_lines_prefix(const char *at, const char *end, uint32_t first, uint32_t count, size_t *bytes,
+                             uint32_t *failed);
+/* Checks `count` lines of consecutive indices from `first` that fill [at, end) exactly; *failed is how many are errors.
+ */
 bool result_lines_check(const char *at, const char *end, uint32_t first, uint32_t count, uint32_t *failed);
 
 struct failure_report {

@@ -85,22 +85,22 @@ static void take_mixed(struct core *core, struct worker *worker, uint32_t first,
     put_span(core, job, span_first, first + count - span_first, span_failed, from, end);
 }
 
-/* False when the lines are not what they must be. */
+/* False when the lines are not all what they must be; those before the first bad one count, so that it alone pays. */
 static bool take_lines(struct core *core, struct worker *worker, uint32_t count, const char *lines, size_t length)
 {
     uint32_t first = worker->first + worker->received, failed;
-    if (!result_lines_check(lines, lines + length, first, count, &failed))
-        return false;
-    worker->received += count;
-    worker->items_done += count;
+    size_t bytes;
+    uint32_t good = result_lines_prefix(lines, lines + length, first, count, &bytes, &failed);
+    worker->received += good;
+    worker->items_done += good;
     struct job *job = worker->job;
     if (failed == 0)
-        put_span(core, job, first, count, 0, lines, lines + length);
+        put_span(core, job, first, good, 0, lines, lines + bytes);
     else
-        take_mixed(core, worker, first, count, lines, lines + length);
+        take_mixed(core, worker, first, good, lines, lines + bytes);
     if (job->view.options.fail_fast && job->view.counts.failed > 0 && !job->stopping)
         job_stop(core, job, false, "an item failed (fail_fast)");
-    return true;
+    return good == count && bytes == length;
 }
 
 static const char *skip_lines(const char *at, const char *end, uint32_t count)

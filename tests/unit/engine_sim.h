@@ -134,4 +134,8 @@ unsigned sim_attempts(struct sim *, int64_t seq, uint32_t index, enum failure of
 /* Positions without gaps, each item one result, counts as the rows say. */
 void sim_check_results(struct sim *, int64_t seq);
 
+/* ---- engine_lives.c ---- */
+void random_lives(void **state);
+void lives_seeds(uint64_t first, uint64_t count);
+
 #endif

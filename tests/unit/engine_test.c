@@ -776,8 +776,14 @@ int main(int argc, char **argv)
         RULE(a_retry_is_linked_both_ways),
         RULE(draining_finishes_what_runs_and_no_more),
         RULE(items_beyond_the_cache_are_loaded_again),
+        cmocka_unit_test(random_lives),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
+    const char *only = argc > 1 ? argv[1] : NULL;
+    if (argc == 4 && strcmp(only, "lives") == 0) {
+        lives_seeds(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
+        only = "random_lives";
+    }
+    if (only)
+        cmocka_set_test_filter(only);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
