@@ -118,10 +118,12 @@ int parse_unsigned(const char *text, unsigned long long most, unsigned long long
 int parse_seconds(const char *text, size_t length, long long most_ms, long long *ms)
 {
     char copy[40];
-    if (length == 0 || length >= sizeof copy || strspn(text, "0123456789.eE+-") < length)
+    if (length == 0 || length >= sizeof copy)
         return -1;
     memcpy(copy, text, length);
     copy[length] = '\0';
+    if (strspn(copy, "0123456789.eE+-") < length)
+        return -1;
     char *end;
     double seconds = strtod(copy, &end);
     /* written so that NaN fails */
