@@ -194,6 +194,7 @@ static void append_items(struct load_client *c, struct http *h, struct load_job 
                       .path = path,
                       .body = body,
                       .timeout_ms = 10000,
+                      .fresh = true,
                       .headers = {"Content-Type: application/x-ndjson"}};
     long status = http_ask(h, &ask, &r);
     if (r.code == CURLE_OK && status / 100 == 2) {

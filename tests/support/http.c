@@ -112,6 +112,7 @@ long http_ask(struct http *h, const struct ask *ask, struct reply *reply)
     curl_easy_setopt(h->curl, CURLOPT_URL, url);
     curl_easy_setopt(h->curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(h->curl, CURLOPT_FRESH_CONNECT, ask->fresh ? 1L : 0L);
     curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, ask->timeout_ms != 0 ? (long)ask->timeout_ms : 60000L);
     curl_easy_setopt(h->curl, CURLOPT_BUFFERSIZE, 262144L);
     curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_body);

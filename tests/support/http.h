@@ -21,6 +21,8 @@ struct ask {
     size_t body_length;     /* 0 = strlen */
     const char *headers[8]; /* "Name: value" */
     int timeout_ms;         /* 60000 when 0 */
+    /* libcurl silently repeats even a POST when a kept connection dies before the answer: not what may happen twice. */
+    bool fresh;
     /* Called with every piece of the body instead of collecting it; false ends the request. */
     bool (*on_data)(void *context, const char *bytes, size_t length);
     /* Gives the next piece of a chunked upload: at most `size` bytes; 0 = the end, (size_t)-1 = break off. */
