@@ -65,6 +65,7 @@ bool core_busy(const struct core *core)
 
 void core_turn_end(struct core *core)
 {
+    turn_flush(core); /* first: dispatch waits while too much is unwritten */
     dispatch(core);
     turn_flush(core);
 }

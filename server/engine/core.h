@@ -45,7 +45,9 @@ enum {
 #define FULL_RETRY_NS NS_PER_S
 #define ITEMS_CACHE_BYTES ((size_t)16 << 20)
 #define ITEMS_AHEAD_BYTES ((size_t)1 << 20) /* of one job, when the cache is full */
-#define TURN_BYTES_MAX ((size_t)32 << 20)   /* results that wait for their commit: no new slices meanwhile */
+#define TURN_BYTES_MAX ((size_t)2 << 20)    /* results that wait for their commit: no new slices meanwhile. Also bounds
+                                             how long a small commit waits behind a large one: p99 of an apply beside
+                                             a map of 1 M was 133 ms with 32 MiB, 68 with 4, 41 with 1 */
 #define RECENT_JOB_BYTES ((size_t)4 << 20)
 #define RECENT_ALL_BYTES ((size_t)24 << 20)
 
