@@ -56,7 +56,7 @@ void load_wrong(struct load_client *, const struct load_job *, const char *forma
     __attribute__((format(printf, 3, 4)));
 
 struct check_tally {
-    uint64_t items, errors;
+    uint64_t items, crashes, interrupted;
     uint32_t jobs, maps, applies, opens, ndjsons;
 };
 
