@@ -100,7 +100,8 @@ static void wait_for_next(struct core *core, struct job *job, struct item_troubl
 {
     trouble->waiting = true;
     trouble->due_ns = core->ports.now_ns(core->ports.context) + delay_ns;
-    job->waiting++;
+    if (job->waiting++ == 0 || trouble->due_ns < job->next_due_ns)
+        job->next_due_ns = trouble->due_ns;
     job_time(core, job);
 }
 
@@ -157,15 +158,18 @@ void troubles_tick(struct core *core, struct job *job, int64_t now)
 {
     if (job->not_before_ns && now >= job->not_before_ns)
         job->not_before_ns = 0;
-    if (!job->waiting || core->draining)
+    if (!job->waiting || core->draining || now < job->next_due_ns)
         return;
     struct item_trouble *trouble, *next;
+    job->next_due_ns = INT64_MAX;
     HASH_ITER(hh, job->troubles, trouble, next)
     {
         if (trouble->waiting && trouble->due_ns <= now) {
             trouble->waiting = false;
             job->waiting--;
             ranges_add(&job->ready, trouble->index, 1);
+        } else if (trouble->waiting && trouble->due_ns < job->next_due_ns) {
+            job->next_due_ns = trouble->due_ns;
         }
     }
 }

@@ -20,6 +20,8 @@ void core_init(struct core *core, const struct config *config, const struct core
     core->processes = config->processes ? config->processes : cpu_count(); /* until the supervisor says it */
     TAILQ_INIT(&core->lingering);
     TAILQ_INIT(&core->timed);
+    TAILQ_INIT(&core->later);
+    TAILQ_INIT(&core->remembered);
     queue_init(&core->pool_queue);
     queue_init(&core->extra_queue);
 }

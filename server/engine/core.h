@@ -30,11 +30,12 @@
 
 enum {
     PRIORITIES = 10,
-    INTERRUPTED_MAX = 3,    /* an item that was running at this many deaths of the service is not tried again */
-    JOBS_LIVE_MAX = 100000, /* live jobs: ~2 KB each */
-    LOADS_MAX = 64,         /* chunks on their way from the store at once: each is up to 256 KiB */
-    WAITING_MAX = 65536,    /* items of one job that wait for another attempt: beyond it nothing new starts */
-    LINGER_MAX = 256,       /* ended jobs kept for followers that are just reading their last results… */
+    INTERRUPTED_MAX = 3,       /* an item that was running at this many deaths of the service is not tried again */
+    JOBS_LIVE_MAX = 100000,    /* live jobs: ~2 KB each */
+    RECENT_JOB_BATCHES = 8192, /* of one item each they are small, and looking for one takes time */
+    LOADS_MAX = 64,            /* chunks on their way from the store at once: each is up to 256 KiB */
+    WAITING_MAX = 65536,       /* items of one job that wait for another attempt: beyond it nothing new starts */
+    LINGER_MAX = 256,          /* ended jobs kept for followers that are just reading their last results… */
 };
 #define LINGER_NS (2 * NS_PER_S) /* …for this long */
 #define TICK_NS (20 * NS_PER_MS)
@@ -45,9 +46,10 @@ enum {
 #define FULL_RETRY_NS NS_PER_S
 #define ITEMS_CACHE_BYTES ((size_t)16 << 20)
 #define ITEMS_AHEAD_BYTES ((size_t)1 << 20) /* of one job, when the cache is full */
-#define TURN_BYTES_MAX ((size_t)2 << 20)    /* results that wait for their commit: no new slices meanwhile. Also bounds
-                                             how long a small commit waits behind a large one: p99 of an apply beside
-                                             a map of 1 M was 133 ms with 32 MiB, 68 with 4, 41 with 1 */
+#define TURN_BYTES_MAX                                                                                                 \
+    ((size_t)2 << 20) /* results that wait for their commit: no new slices meanwhile. Also bounds                      \
+                       how long a small commit waits behind a large one: p99 of an apply beside                        \
+                       a map of 1 M was 133 ms with 32 MiB, 68 with 4, 41 with 1 */
 #define RECENT_JOB_BYTES ((size_t)4 << 20)
 #define RECENT_ALL_BYTES ((size_t)24 << 20)
 
@@ -116,9 +118,9 @@ struct job {
     uint64_t fingerprint;
 
     bool starved; /* its next items are being loaded */
-    bool stolen;              /* an idle worker had to steal from its slices: they are too large to share it out */
+    bool stolen;  /* an idle worker had to steal from its slices: they are too large to share it out */
     bool hurry;   /* …and have come: to the head of its queue */
-    bool timed;   /* in core.timed: something about it depends on time */
+    enum { TIMED_NOT, TIMED_SOON, TIMED_LATER } timed; /* in core.timed or core.later: something depends on time */
     TAILQ_ENTRY(job) timed_link;
     struct function_cost *cost;
 
@@ -128,9 +130,10 @@ struct job {
     size_t items_bytes; /* of cached chunks */
     unsigned loads;     /* under way */
     struct item_trouble *troubles;
-    uint32_t waiting;  /* troubles with waiting set */
-    uint32_t workers;  /* that hold a slice of it */
-    uint32_t spawning; /* extra workers on their way for it */
+    uint32_t waiting;    /* troubles with waiting set */
+    int64_t next_due_ns; /* none of them is due before */
+    uint32_t workers;    /* that hold a slice of it */
+    uint32_t spawning;   /* extra workers on their way for it */
 
     bool queued; /* in a run queue */
     TAILQ_ENTRY(job) runnable;
@@ -138,6 +141,8 @@ struct job {
     struct store_batch *recent; /* ring of committed batches, by position; recent[(recent_start+i) % capacity] */
     unsigned recent_start, recent_count, recent_capacity;
     size_t recent_bytes;
+    bool remembered; /* in core.remembered */
+    TAILQ_ENTRY(job) recent_link;
 
     bool appending;                   /* an append write is in flight (one at a time: no holes) */
     struct engine_request *appends;   /* requests that wait for their turn, oldest first */
@@ -213,13 +218,15 @@ struct core {
     struct job *keys; /* those whose key is not committed yet, by key */
     struct job_list lingering;
     unsigned lingering_count;
-    struct job_list timed;
+    struct job_list timed, later; /* looked at every tick; once a second */
+    int64_t later_ns;
     struct engine_request *timed_requests;
     struct job **dirty; /* jobs to update at the end of the turn */
     size_t dirty_count, dirty_capacity;
     struct run_queue pool_queue, extra_queue;
     size_t items_bytes, recent_bytes;
-    unsigned loads; /* under way, of all jobs */
+    unsigned loads;             /* under way, of all jobs */
+    struct job_list remembered; /* jobs with recent batches, the one whose last came first at the head */
 
     struct worker workers[WORKERS_MAX];
     unsigned worker_top; /* slots below it may be present */
@@ -233,13 +240,14 @@ struct core {
     struct turn *flying; /* at the store: one at a time, so that positions commit in order */
     bool storage_full, storage_failed;
     int64_t full_retry_ns;
-    bool space_low;        /* under the low-water mark: nothing new */
-    int64_t space_ns;      /* when to look again */
+    bool space_low;   /* under the low-water mark: nothing new */
+    int64_t space_ns; /* when to look again */
     struct store_reap reap;
     bool reaping;
     int64_t reap_ns;
 
     bool draining;
+    bool closing; /* the store takes nothing any more */
     struct engine_counters counters;
     struct store *store; /* for statistics only */
 };

@@ -593,6 +593,7 @@ void engine_stop(struct engine **slot)
     note(engine, &engine->stop);
     uv_async_send(&engine->async);
     pthread_join(engine->thread, NULL);
+    engine->core.closing = true; /* an append that comes back must not be followed by the next: nobody would write it */
     store_stop(engine->store); /* what it still had comes back into the mailboxes, which wake the loop: close it after */
     uv_walk(&engine->loop, close_handle, engine);
     uv_run(&engine->loop, UV_RUN_DEFAULT);

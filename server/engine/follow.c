@@ -1,5 +1,6 @@
 /* follow: requests that wait with a job, and the results they most likely want: the newest committed batches of every
  * live job stay in memory, within a limit; older ones are read from the store by whoever asks. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,32 @@ static void grow(struct job *job)
     job->recent_capacity = capacity;
 }
 
+/* The newest batch of an apply is the answer that its submitter waits for. */
+static bool may_drop(const struct job *job)
+{
+    return job->recent_count > (job->view.kind == JOB_APPLY ? 1 : 0);
+}
+
+static void forget(struct core *core, struct job *job)
+{
+    if (job->remembered)
+        TAILQ_REMOVE(&core->remembered, job, recent_link);
+    job->remembered = false;
+}
+
+/* Over the common limit those pay whose last result is the oldest: one busy job must not live beside a thousand idle
+ * ones that hold all the memory. */
+static void make_room(struct core *core)
+{
+    while (core->recent_bytes > RECENT_ALL_BYTES && !TAILQ_EMPTY(&core->remembered)) {
+        struct job *job = TAILQ_FIRST(&core->remembered);
+        if (may_drop(job))
+            drop_oldest(core, job);
+        else
+            forget(core, job);
+    }
+}
+
 void recent_add(struct core *core, struct job *job, const struct store_batch *batch)
 {
     if (job->recent_count == job->recent_capacity)
@@ -58,12 +85,18 @@ void recent_add(struct core *core, struct job *job, const struct store_batch *ba
     *recent_at(job, job->recent_count - 1) = *batch;
     job->recent_bytes += bytes;
     core->recent_bytes += bytes;
-    while (job->recent_count > 1 && (job->recent_bytes > RECENT_JOB_BYTES || core->recent_bytes > RECENT_ALL_BYTES))
+    forget(core, job);
+    TAILQ_INSERT_TAIL(&core->remembered, job, recent_link);
+    job->remembered = true;
+    while (may_drop(job) && job->recent_count > 1 &&
+           (job->recent_bytes > RECENT_JOB_BYTES || job->recent_count > RECENT_JOB_BATCHES))
         drop_oldest(core, job);
+    make_room(core);
 }
 
 void recent_free(struct core *core, struct job *job)
 {
+    forget(core, job);
     while (job->recent_count)
         drop_oldest(core, job);
     free(job->recent);
@@ -71,16 +104,40 @@ void recent_free(struct core *core, struct job *job)
     job->recent_capacity = 0;
 }
 
-/* The recent batch that holds `from` of the order, looking from ring place `start` on; or NULL. */
-static const struct store_batch *recent_find(const struct job *job, bool input_order, uint32_t from, unsigned *start)
+static bool holds(const struct store_batch *batch, bool input_order, uint32_t n)
 {
-    for (unsigned n = 0; n < job->recent_count; n++) {
-        unsigned i = (*start + n) % job->recent_count;
-        const struct store_batch *batch = recent_at(job, i);
-        if (from - (input_order ? batch->first : batch->position) < batch->count) {
-            *start = i + 1;
+    return n - (input_order ? batch->first : batch->position) < batch->count;
+}
+
+/* By position the ring is sorted. */
+static const struct store_batch *find_position(const struct job *job, uint32_t position)
+{
+    unsigned low = 0, high = job->recent_count;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        const struct store_batch *batch = recent_at(job, middle);
+        if (holds(batch, false, position))
             return batch;
-        }
+        if (batch->position < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* By index it is nearly sorted: slices that ran side by side end side by side. So it is looked for in both directions
+ * from `*near`, the place of the batch before it (at first from the newest). */
+static const struct store_batch *find_index(const struct job *job, uint32_t index, unsigned *near)
+{
+    if (!ranges_find(&job->committed, index))
+        return NULL;
+    unsigned start = *near < job->recent_count ? *near : job->recent_count - 1;
+    for (unsigned distance = 0; distance < job->recent_count; distance++) {
+        if (start + distance < job->recent_count && holds(recent_at(job, start + distance), true, index))
+            return recent_at(job, *near = start + distance);
+        if (distance <= start && holds(recent_at(job, start - distance), true, index))
+            return recent_at(job, *near = start - distance);
     }
     return NULL;
 }
@@ -89,9 +146,10 @@ static void gather(const struct job *job, struct engine_request *request)
 {
     bool input_order = request->results.input_order;
     uint32_t from = request->results.from;
-    unsigned start = 0;
+    unsigned near = UINT_MAX;
     const struct store_batch *batch;
-    while (request->results.count < ENGINE_BATCHES_MAX && (batch = recent_find(job, input_order, from, &start))) {
+    while (request->results.count < ENGINE_BATCHES_MAX && job->recent_count &&
+           (batch = input_order ? find_index(job, from, &near) : find_position(job, from))) {
         struct store_batch *out = &request->results.batches[request->results.count++];
         *out = *batch;
         blob_ref(out->lines);

@@ -86,20 +86,33 @@ void job_touch(struct core *core, struct job *job)
     core->dirty[core->dirty_count++] = job;
 }
 
-void job_time(struct core *core, struct job *job)
+static struct job_list *time_list(struct core *core, const struct job *job)
 {
-    if (job->timed)
-        return;
-    job->timed = true;
-    TAILQ_INSERT_TAIL(&core->timed, job, timed_link);
+    return job->timed == TIMED_SOON ? &core->timed : &core->later;
 }
 
 static void untime(struct core *core, struct job *job)
 {
-    if (!job->timed)
+    if (job->timed)
+        TAILQ_REMOVE(time_list(core, job), job, timed_link);
+    job->timed = TIMED_NOT;
+}
+
+void job_time(struct core *core, struct job *job)
+{
+    if (job->timed == TIMED_SOON)
         return;
-    job->timed = false;
-    TAILQ_REMOVE(&core->timed, job, timed_link);
+    untime(core, job);
+    job->timed = TIMED_SOON;
+    TAILQ_INSERT_TAIL(&core->timed, job, timed_link);
+}
+
+/* A hundred thousand jobs that are delayed for an hour must not be looked at fifty times a second. */
+static void time_later(struct core *core, struct job *job)
+{
+    untime(core, job);
+    job->timed = TIMED_LATER;
+    TAILQ_INSERT_TAIL(&core->later, job, timed_link);
 }
 
 static bool all_done(const struct job *job)
@@ -233,8 +246,14 @@ static void linger_tick(struct core *core, int64_t now)
     }
 }
 
-/* True while time still matters to it. */
-static bool tick_one(struct core *core, struct job *job, int64_t now)
+static int64_t next_due(const struct job *job)
+{
+    int64_t due = job->waiting ? job->next_due_ns : INT64_MAX;
+    return job->not_before_ns && job->not_before_ns < due ? job->not_before_ns : due;
+}
+
+/* Acts on what is due; returns when to look again: INT64_MAX for never, 0 for the next tick. */
+static int64_t tick_one(struct core *core, struct job *job, int64_t now)
 {
     if (job->deferred && now - job->accepted_ns > DEFER_NS)
         job_touch(core, job);
@@ -243,17 +262,37 @@ static bool tick_one(struct core *core, struct job *job, int64_t now)
     troubles_tick(core, job, now);
     if (!job->ending)
         job_settle(core, job);
-    return !job->ended &&
-           (job->deferred || job->waiting || (job->stopping && job->workers) || job->not_before_ns > now);
+    if (job->ended)
+        return INT64_MAX;
+    if (job->deferred || (job->stopping && job->workers))
+        return 0;
+    return next_due(job);
+}
+
+static void later_tick(struct core *core, int64_t now)
+{
+    struct job *job, *next;
+    if (now < core->later_ns)
+        return;
+    core->later_ns = now + NS_PER_S;
+    for (job = TAILQ_FIRST(&core->later); job; job = next) {
+        next = TAILQ_NEXT(job, timed_link);
+        if (next_due(job) < now + 2 * NS_PER_S)
+            job_time(core, job);
+    }
 }
 
 void jobs_tick(struct core *core, int64_t now)
 {
+    later_tick(core, now);
     struct job *job = TAILQ_FIRST(&core->timed);
     while (job) {
         struct job *next = TAILQ_NEXT(job, timed_link);
-        if (!tick_one(core, job, now))
+        int64_t look = tick_one(core, job, now);
+        if (look == INT64_MAX)
             untime(core, job);
+        else if (look > now + 2 * NS_PER_S)
+            time_later(core, job);
         job = next;
     }
     linger_tick(core, now);

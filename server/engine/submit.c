@@ -422,6 +422,8 @@ static enum engine_status append_refusal(const struct core *core, const struct j
                                          const struct engine_request *request)
 {
     bool open = request->append.uploading ? job->view.uploading : job->view.options.open;
+    if (core->closing)
+        return ENGINE_SHUTDOWN;
     if (core->storage_failed)
         return ENGINE_STORE_FAILED;
     return open && !job->stopping && !job->ending ? ENGINE_OK : ENGINE_NOT_OPEN;

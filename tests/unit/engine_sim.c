@@ -506,7 +506,7 @@ static void end_workers(struct sim *sim)
 /* What was on its way to the disk is there or is not; what the dead server still says, nobody hears. */
 void sim_kill(struct sim *sim)
 {
-    sim->muted = true;
+    sim->muted = sim->core.closing = true;
     for (struct sim_ask *ask = sim->asks; ask; ask = ask->next)
         ask->broken |= !ask->back;
     if (sim->writes && sim_random(sim, 2)) {

@@ -734,6 +734,29 @@ static void items_beyond_the_cache_are_loaded_again(void **state)
     sim_check_results(&sim, seq);
 }
 
+static void old_results_are_in_the_store(void **state)
+{
+    (void)state;
+    struct sim_ask *ask = sim_submission(&sim, sim_items(0, 9000, 1000, NULL, 0), JOB_MAP);
+    ask->r.submit.options.chunksize = 1;
+    ask->r.submit.options.open = true;
+    int64_t seq = sim_accept(&sim, ask);
+    while (sim_stored(&sim, seq).positions < 9000)
+        sim_step(&sim);
+    sim_run(&sim, 5);
+    for (int order = 0; order < 2; order++) {
+        for (uint32_t from = 0; from < 9000; from += 8999) {
+            struct sim_ask *results = sim_ask(&sim, ASK_RESULTS, seq);
+            results->r.results.input_order = order;
+            results->r.results.from = from;
+            sim_send(results);
+            assert_int_equal(results->r.status, ENGINE_OK);
+            assert_int_equal(results->r.results.in_store, from == 0);
+            assert_int_equal(results->r.results.count, from != 0);
+        }
+    }
+}
+
 #define RULE(f) cmocka_unit_test_setup_teardown(f, open_sim, close_sim)
 
 int main(int argc, char **argv)
@@ -776,6 +799,7 @@ int main(int argc, char **argv)
         RULE(a_retry_is_linked_both_ways),
         RULE(draining_finishes_what_runs_and_no_more),
         RULE(items_beyond_the_cache_are_loaded_again),
+        RULE(old_results_are_in_the_store),
         cmocka_unit_test(random_lives),
     };
     const char *only = argc > 1 ? argv[1] : NULL;
