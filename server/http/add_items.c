@@ -83,7 +83,7 @@ static void take_array(struct request *r)
         submission_parse_items(&u->chunker, r->body.data, r->body.length, u->view.kind == JOB_STARMAP,
                                r->http->config->max_item, &r->problem);
     }
-    buf_free(&r->body);
+    request_drop_body(r);
     upload_finish_items(r);
 }
 

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "http/job_json.h"
 
-enum { STORE_BYTES = 256 * 1024 };
+enum { STORE_BYTES = 256 * 1024, HELD_BYTES = 1024 * 1024 };
 
 void feed_init(struct feed *f, struct request *r, bool input_order, uint32_t from)
 {
@@ -61,13 +61,27 @@ static enum feed_state read_ended(struct feed *f)
     return FEED_ENDED;
 }
 
+/* Keeps no more than a slow reader may hold; what is left is asked for again. */
+static void keep_some(struct feed *f, struct engine_request *e)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < e->results.count; i++) {
+        struct store_batch *b = &e->results.batches[i];
+        if (bytes >= HELD_BYTES) {
+            blob_unref(&b->lines);
+            continue;
+        }
+        f->batches[f->count++] = *b;
+        bytes += b->lines ? b->lines->length : 0;
+    }
+}
+
 static enum feed_state take_batches(struct feed *f, struct engine_request *e)
 {
-    f->at = 0;
-    f->count = e->results.count;
-    memcpy(f->batches, e->results.batches, f->count * sizeof *f->batches);
+    f->at = f->count = 0;
+    keep_some(f, e);
+    f->ended = e->results.ended && f->count == e->results.count;
     e->results.count = 0; /* the references are ours now */
-    f->ended = e->results.ended;
     if (f->ended)
         f->view = e->view;
     return f->count ? FEED_LINES : f->ended ? FEED_ENDED : FEED_NOTHING;
@@ -152,7 +166,12 @@ size_t feed_copy(struct feed *f, char *out, size_t size)
     return copied;
 }
 
-bool feed_line(struct feed *f, struct buf *out, uint32_t *next)
+uint32_t feed_next(struct feed *f)
+{
+    return base_of(f, enter(f)) + f->line + 1;
+}
+
+bool feed_line(struct feed *f, struct buf *out)
 {
     if (!feed_any(f))
         return false;
@@ -166,8 +185,7 @@ bool feed_line(struct feed *f, struct buf *out, uint32_t *next)
     } else {
         result_write_cancelled(out, b->first + f->line);
     }
-    *next = base_of(f, b) + ++f->line;
-    if (f->line >= b->count)
+    if (++f->line >= b->count)
         leave(f);
     return true;
 }

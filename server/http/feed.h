@@ -38,7 +38,9 @@ bool feed_any(const struct feed *);
 /* Copies whole and partial lines into [out, out + size): bytes copied; 0 if the next lines must be written one by
  * one. */
 size_t feed_copy(struct feed *, char *out, size_t size);
-/* Appends the next line, with its newline, and says the number that follows it in this order. */
-bool feed_line(struct feed *, struct buf *, uint32_t *next);
+/* Where to go on after the next line: its number in this order, plus one. There must be one (feed_any). */
+uint32_t feed_next(struct feed *);
+/* Appends the next line, with its newline. False when there is none. */
+bool feed_line(struct feed *, struct buf *);
 
 #endif

@@ -20,8 +20,36 @@ struct listing {
     enum job_state state;
     int64_t seqs[LIST_MAX + 1];
     struct job_view live[LIST_MAX + 1];
-    struct job_view views[LIST_MAX + 1];
+    struct job_view views[3 * (LIST_MAX + 1)]; /* up to three queries' worth, before they are merged */
 };
+
+static int newest_first(const void *a, const void *b)
+{
+    int64_t x = ((const struct job_view *)a)->seq, y = ((const struct job_view *)b)->seq;
+    return (x < y) - (x > y);
+}
+
+/* What is live moves between open, ready and running without a commit: all three are read for any of them, and the
+ * engine's word decides. */
+static enum store_status read_list(struct request *r, struct listing *l, struct store_jobs_query *q)
+{
+    bool live = q->by_state && !job_state_ended(q->state);
+    enum job_state first = live ? JOB_OPEN : q->state, last = live ? JOB_RUNNING : q->state;
+    l->count = 0;
+    for (enum job_state state = first; state <= last; state++) {
+        unsigned count = 0;
+        q->state = state;
+        enum store_status status = store_read_jobs(r->http->reader, q, l->views + l->count, &count);
+        if (status != STORE_OK)
+            return status;
+        l->count += count;
+    }
+    if (live)
+        qsort(l->views, l->count, sizeof *l->views, newest_first);
+    if (l->count > q->limit)
+        l->count = q->limit;
+    return STORE_OK;
+}
 
 static void write_list(struct request *r)
 {
@@ -85,7 +113,7 @@ void get_jobs(struct request *r)
     l->limit = q.limit - 1;
     l->by_state = q.by_state;
     l->state = q.state;
-    enum store_status status = store_read_jobs(r->http->reader, &q, l->views, &l->count);
+    enum store_status status = read_list(r, l, &q);
     if (status != STORE_OK) {
         request_fail_store(r, status);
         return;

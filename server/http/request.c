@@ -15,7 +15,12 @@
 #include "http/stream.h"
 #include "http/upload.h"
 
-enum { URI_MAX = 8192, HEAD_MAX = 32768, HEADER_COUNT_MAX = 100, BODY_KEEP = 65536 };
+enum {
+    URI_MAX = 8192,
+    HEAD_MAX = 32768,
+    HEADER_COUNT_MAX = 100,
+    BODIES_MAX = 4 /* of the largest size, kept at the same time */
+};
 /* A refused body of up to so many bytes is read to its end, so that the connection lives on. */
 static const int64_t discard_max = 1024 * 1024;
 
@@ -87,8 +92,15 @@ void request_unref(struct request **r)
         request_free(last);
 }
 
+void request_drop_body(struct request *r)
+{
+    r->http->body_bytes -= (int64_t)r->body.length;
+    buf_free(&r->body);
+}
+
 void request_completed(struct request *r)
 {
+    request_drop_body(r);
     r->http->waiting -= r->counted;
     r->counted = false;
     r->connection->request = NULL;
@@ -320,7 +332,7 @@ static void refuse(struct request *r, bool now)
 {
     CHECK(r->problem.type != PROBLEM_NONE, "refused without a problem");
     r->refused = true;
-    buf_free(&r->body);
+    request_drop_body(r);
     if (!r->connection || r->early || r->connection->phase != PHASE_BODY)
         return;
     if (now || r->heads.body_length < 0 || r->heads.body_length - r->received > discard_max)
@@ -345,9 +357,15 @@ static void keep_body(struct request *r, const char *data, size_t length)
         request_refuse(r);
         return;
     }
+    if (r->http->body_bytes + (int64_t)length > r->http->config->max_body * BODIES_MAX) {
+        problem_set(&r->problem, PROBLEM_OVERLOADED, "too many large bodies at the same time");
+        request_refuse(r);
+        return;
+    }
     if (!r->body.length && r->heads.body_length > 0)
         buf_reserve(&r->body, (size_t)(r->heads.body_length > discard_max ? discard_max : r->heads.body_length));
     buf_append(&r->body, data, length);
+    r->http->body_bytes += (int64_t)length;
 }
 
 bool request_body(struct request *r, const char *data, size_t *length)

@@ -108,6 +108,9 @@ void request_unref(struct request **);
 /* The connection is done with it. */
 void request_completed(struct request *);
 
+/* The kept body is no longer needed. HTTP thread. */
+void request_drop_body(struct request *);
+
 /* The three kinds of calls that libmicrohttpd makes; false closes the connection. */
 bool request_begin(struct request *, const char *method, const char *version);
 bool request_body(struct request *, const char *data, size_t *length);

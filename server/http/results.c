@@ -98,10 +98,9 @@ static void answer_page(struct request *r, struct results *q)
 
 static void take_lines(struct results *q)
 {
-    uint32_t next;
     while (feed_any(&q->feed) && q->lines < q->limit && q->document.length < PAGE_BYTES) {
         buf_append_text(&q->document, q->lines ? ",\n" : "\n");
-        feed_line(&q->feed, &q->document, &next);
+        feed_line(&q->feed, &q->document);
         q->document.length--; /* the newline */
         q->lines++;
     }

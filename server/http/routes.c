@@ -54,7 +54,7 @@ static bool capture_id(struct request *r, const char *text)
 {
     if (job_id_parse(text, &r->created_ms, &r->seq) == 0 && r->created_ms != 0)
         return true; /* 0 would match a job of any time */
-    r->seq = 0; /* a route was found; the job never was */
+    r->seq = 0;      /* a route was found; the job never was */
     return true;
 }
 

@@ -128,6 +128,19 @@ static void turn(struct http *http, int timeout_ms)
     }
 }
 
+/* A body that still comes will not be taken any more. */
+static void refuse_bodies(struct http *http)
+{
+    struct connection *c;
+    LIST_FOREACH(c, &http->connections, link)
+    {
+        if (c->phase != PHASE_BODY || !c->request)
+            continue;
+        problem_set(&c->request->problem, PROBLEM_DRAINING, "the service ends; ask again");
+        request_refuse_now(c->request);
+    }
+}
+
 static bool any_busy(const struct http *http)
 {
     struct connection *c;
@@ -141,6 +154,7 @@ static bool any_busy(const struct http *http)
 static void farewell(struct http *http)
 {
     int64_t until = clock_mono_ns() + FAREWELL_MS * NS_PER_MS;
+    refuse_bodies(http);
     while (any_busy(http) && clock_mono_ns() < until)
         turn(http, TICK_UPLOAD_MS);
     struct connection *c;

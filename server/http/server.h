@@ -60,7 +60,8 @@ struct http {
     bool asks_refused; /* quiet, as the HTTP thread has seen it */
     struct connection_list connections;
     unsigned connection_count;
-    unsigned waiting; /* streams and waits, of config->max_streams */
+    unsigned waiting;   /* streams and waits, of config->max_streams */
+    int64_t body_bytes; /* of all JSON bodies that are being kept */
     struct upload_list uploads;
     unsigned upload_count;
     int64_t next_sweep_ns, next_peek_ns;

@@ -38,22 +38,17 @@ static size_t drain(struct stream *s, char *out, size_t size)
 /* One line as an event; its id is where to go on after it. */
 static bool write_event(struct stream *s)
 {
-    struct buf *b = &s->pending;
-    struct buf line = BUF_EMPTY;
-    uint32_t next;
-    if (!feed_line(&s->feed, &line, &next))
+    if (!feed_any(&s->feed))
         return false;
-    buf_printf(b, "id: %u\ndata: ", next);
-    buf_append(b, line.data, line.length);
-    buf_append_char(b, '\n');
-    buf_free(&line);
+    buf_printf(&s->pending, "id: %u\ndata: ", feed_next(&s->feed));
+    feed_line(&s->feed, &s->pending);
+    buf_append_char(&s->pending, '\n');
     return true;
 }
 
 static void write_lines(struct stream *s)
 {
-    uint32_t next;
-    while (s->pending.length < PENDING_BYTES && (s->sse ? write_event(s) : feed_line(&s->feed, &s->pending, &next)))
+    while (s->pending.length < PENDING_BYTES && (s->sse ? write_event(s) : feed_line(&s->feed, &s->pending)))
         if (!s->sse && feed_any(&s->feed) && s->feed.batches[s->feed.at].lines)
             break; /* from here on lines can be copied in bulk */
 }

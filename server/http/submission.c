@@ -96,9 +96,17 @@ static char *take_items(struct reader *r, char *at, const char *field)
 
 /* ---- members ---- */
 
+/* At the member `key`, whose name is escaped as RFC 6901 has it. */
 static char *value_failed(struct reader *r, const char *key, size_t length, const char *at)
 {
-    problem_at(r->problem, offset(r, at), "/%.*s", (int)length, key);
+    char name[sizeof r->problem->pointer];
+    size_t used = 0;
+    for (size_t i = 0; i < length && used < sizeof name - 3; i++) {
+        if (key[i] == '~' || key[i] == '/')
+            name[used++] = '~';
+        name[used++] = (char)(key[i] == '~' ? '0' : key[i] == '/' ? '1' : key[i]);
+    }
+    problem_at(r->problem, offset(r, at), "/%.*s", (int)used, name);
     return NULL;
 }
 

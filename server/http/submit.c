@@ -94,7 +94,7 @@ void post_jobs(struct request *r)
         request_answer_problem(r);
     }
     submission_free(&s);
-    buf_free(&r->body);
+    request_drop_body(r);
 }
 
 /* ---- NDJSON ---- */
