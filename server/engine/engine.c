@@ -256,9 +256,10 @@ static bool link_read(struct link *link)
     enum channel_status status = channel_receive(&link->channel);
     while (channel_next(&link->channel, &frame))
         link_frame(link, &frame);
-    if (link->channel.broken && link->channel.fd >= 0)
+    /* Not `broken`: a RUN that its death cut off is no nonsense, and what it said before can still be read. */
+    if (link->channel.confused && link->channel.fd >= 0)
         core_worker_nonsense(&link->engine->core, link->slot, link->generation);
-    return status == CHANNEL_OK && !link->channel.broken;
+    return status == CHANNEL_OK && !link->channel.confused;
 }
 
 static void on_link(uv_poll_t *poll, int status, int events)
@@ -310,7 +311,7 @@ static void link_gone(struct engine *engine, const struct frame *frame, const st
     struct link *link = frame->slot < WORKERS_MAX ? engine->links[frame->slot] : NULL;
     if (!link || link->generation != frame->generation)
         return;
-    while (link->channel.fd >= 0 && !link->channel.eof && !link->channel.broken) {
+    while (link->channel.fd >= 0 && !link->channel.eof && !link->channel.confused) {
         size_t before = link->channel.in.length - link->channel.in_start;
         bool more = link_read(link);
         if (!more || (link->channel.in.length - link->channel.in_start == before))
