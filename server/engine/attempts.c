@@ -75,10 +75,8 @@ static void record(struct core *core, struct job *job, uint32_t index, const str
 void attempt_record(struct core *core, struct job *job, uint32_t index, const struct result_line *line,
                     const struct worker *worker)
 {
-    char message[200] = "";
-    size_t length = line->message_length < sizeof message - 1 ? line->message_length : sizeof message - 1;
-    if (line->message)
-        memcpy(message, line->message, length);
+    char message[sizeof((struct store_attempt *)0)->message];
+    result_line_message(line, message, sizeof message);
     record(core, job, index,
            &(struct attempt_end){.failure = line->failure,
                                  .exit_code = -1,

@@ -77,6 +77,70 @@ const char *result_line_read(struct result_line *line, const char *at, const cha
     return at;
 }
 
+static uint32_t hex4(const char *at)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < 4; i++)
+        value = value << 4 | (uint32_t)(at[i] <= '9' ? at[i] - '0' : (at[i] | 32) - 'a' + 10);
+    return value;
+}
+
+static size_t put_utf8(char *to, uint32_t code)
+{
+    if (code < 0x80) {
+        to[0] = (char)code;
+        return 1;
+    }
+    size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const unsigned char heads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = length - 1; i > 0; i--, code >>= 6)
+        to[i] = (char)(0x80 | (code & 0x3f));
+    to[0] = (char)(heads[length] | code);
+    return length;
+}
+
+/* One escape of a text that was validated, at its backslash; writes up to 4 bytes, returns the byte after it. */
+static const char *unescape(const char *at, const char *end, char *to, size_t *length)
+{
+    static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
+    if (at[1] != 'u') {
+        to[0] = into[strchr(from, at[1]) - from];
+        *length = 1;
+        return at + 2;
+    }
+    uint32_t code = hex4(at + 2);
+    at += 6;
+    if (code >= 0xd800 && code < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u') {
+        code = 0x10000 + ((code - 0xd800) << 10) + (hex4(at + 2) - 0xdc00);
+        at += 6;
+    }
+    *length = put_utf8(to, code ? code : ' '); /* a NUL would end the text */
+    return at;
+}
+
+void result_line_message(const struct result_line *line, char *text, size_t size)
+{
+    const char *at = line->message, *end = at ? at + line->message_length : at;
+    size_t used = 0;
+    while (at < end) {
+        char character[4];
+        size_t length = 1;
+        const char *next = at + 1;
+        character[0] = *at;
+        if (*at == '\\')
+            next = unescape(at, end, character, &length);
+        else
+            for (; next < end && ((unsigned char)*next & 0xc0) == 0x80 && length < 4; next++)
+                character[length++] = *next;
+        if (used + length >= size)
+            break;
+        memcpy(text + used, character, length);
+        used += length;
+        at = next;
+    }
+    text[used] = '\0';
+}
+
 uint32_t result_lines_prefix(const char *at, const char *end, uint32_t first, uint32_t count, size_t *bytes,
                              uint32_t *failed)
 {

@@ -26,6 +26,8 @@ const char *result_line_read(struct result_line *, const char *at, const char *e
  * many of them are errors. */
 uint32_t result_lines_prefix(const char *at, const char *end, uint32_t first, uint32_t count, size_t *bytes,
                              uint32_t *failed);
+/* Its message as plain text (escapes resolved), cut at a whole character. */
+void result_line_message(const struct result_line *, char *text, size_t size);
 /* Checks `count` lines of consecutive indices from `first` that fill [at, end) exactly; *failed is how many are errors.
  */
 bool result_lines_check(const char *at, const char *end, uint32_t first, uint32_t count, uint32_t *failed);

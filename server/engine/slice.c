@@ -45,10 +45,8 @@ static void put_span(struct core *core, struct job *job, uint32_t first, uint32_
 
 static void note_failure(struct core *core, struct worker *worker, const struct result_line *line, struct blob *final)
 {
-    char message[200] = "";
-    size_t length = line->message_length < sizeof message - 1 ? line->message_length : sizeof message - 1;
-    if (line->message)
-        memcpy(message, line->message, length);
+    char message[sizeof((struct store_attempt *)0)->message];
+    result_line_message(line, message, sizeof message);
     struct attempt_end end = {.failure = line->failure,
                               .exit_code = -1,
                               .message = message,

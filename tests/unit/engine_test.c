@@ -165,6 +165,23 @@ static void failures_become_lines(void **state)
     blob_unref(&line);
 }
 
+static void messages_become_plain_text(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"plain", "plain"},
+        {"a \\\"b\\\" \\\\ \\/ \\n", "a \"b\" \\ / \n"},
+        {"\\u00e9 \\u20ac \\ud83d\\ude00 \\u0000", "\u00e9 \u20ac \U0001f600  "},
+        {"\u20ac\u20ac\u20ac\u20ac\u20ac\u20ac\u20ac", "\u20ac\u20ac\u20ac\u20ac\u20ac\u20ac"}, /* cut at a whole one */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[20];
+        struct result_line line = {.message = cases[i][0], .message_length = strlen(cases[i][0])};
+        result_line_message(&line, text, sizeof text);
+        assert_string_equal(text, cases[i][1]);
+    }
+}
+
 /* ---- states ---- */
 
 static void states_move_as_drawn(void **state)
@@ -766,6 +783,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(lines_are_checked),
         cmocka_unit_test(mutated_lines_never_pass_as_others),
         cmocka_unit_test(failures_become_lines),
+        cmocka_unit_test(messages_become_plain_text),
         cmocka_unit_test(states_move_as_drawn),
         RULE(a_map_ends_with_all_its_values),
         RULE(an_empty_map_succeeds),
