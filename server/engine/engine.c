@@ -26,6 +26,7 @@ struct link {
     struct channel channel;
     uv_poll_t poll;
     int events;
+    uint64_t frames; /* that came */
     struct workbench *bench;
 };
 
@@ -254,7 +255,7 @@ static bool link_read(struct link *link)
 {
     struct frame frame;
     enum channel_status status = channel_receive(&link->channel);
-    while (channel_next(&link->channel, &frame))
+    for (; channel_next(&link->channel, &frame); link->frames++)
         link_frame(link, &frame);
     /* Not `broken`: a RUN that its death cut off is no nonsense, and what it said before can still be read. */
     if (link->channel.confused && link->channel.fd >= 0)
@@ -313,8 +314,10 @@ static void link_gone(struct engine *engine, const struct frame *frame, const st
         return;
     while (link->channel.fd >= 0 && !link->channel.eof && !link->channel.confused) {
         size_t before = link->channel.in.length - link->channel.in_start;
+        uint64_t frames = link->frames;
         bool more = link_read(link);
-        if (!more || (link->channel.in.length - link->channel.in_start == before))
+        bool idle = link->frames == frames && link->channel.in.length - link->channel.in_start == before;
+        if (!more || idle) /* without an EOF: something that it left behind holds its end */
             break;
     }
     core_worker_gone(&engine->core, frame->slot, frame->generation, gone);

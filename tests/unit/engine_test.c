@@ -677,6 +677,22 @@ static void an_item_that_takes_the_service_down_is_given_up(void **state)
     assert_int_equal(sim_attempts(&sim, seq, 0, FAILURE_INTERRUPTED), 3);
 }
 
+/* The board of a dead worker says what ran; once that has been judged, a restart must not charge it again. */
+static void a_judged_item_is_not_blamed_again(void **state)
+{
+    (void)state;
+    const char *items[] = {"[3,0]"};
+    struct sim_ask *ask = sim_submission(&sim, sim_items(0, 1, 1, items, 0), JOB_MAP);
+    ask->r.submit.options.max_attempts = 2;
+    ask->r.submit.options.backoff_ms = 5000;
+    int64_t seq = sim_accept(&sim, ask);
+    sim_run(&sim, 200);
+    assert_int_equal(sim_attempts(&sim, seq, 0, FAILURE_CRASH), 1);
+    sim_restart(&sim);
+    assert_int_equal(sim_end(&sim, seq, 9000).state, JOB_SUCCEEDED);
+    assert_int_equal(sim_attempts(&sim, seq, 0, FAILURE_INTERRUPTED), 0);
+}
+
 static void isolated_items_have_a_process_each(void **state)
 {
     (void)state;
@@ -812,6 +828,7 @@ int main(int argc, char **argv)
         RULE(finished_lines_are_fetched_from_a_slow_slice),
         RULE(slices_grow_with_fast_items_only),
         RULE(an_item_that_takes_the_service_down_is_given_up),
+        RULE(a_judged_item_is_not_blamed_again),
         RULE(isolated_items_have_a_process_each),
         RULE(a_smaller_pool_lets_idle_workers_go),
         RULE(a_retry_is_linked_both_ways),
