@@ -1,1 +1,2 @@
 poold_unit(wire poold_wire)
+set_tests_properties(unit_wire PROPERTIES LABELS tsan)
