@@ -149,6 +149,7 @@ static unsigned check_end(struct loop *l)
         fprintf(stderr, "WRONG: processes are left\n");
         wrong++;
     }
+    wrong += service_server_deaths(&l->service);
     if (!service_database_sound(&l->service)) {
         fprintf(stderr, "WRONG: the database is damaged\n");
         wrong++;

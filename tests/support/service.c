@@ -202,6 +202,24 @@ unsigned service_log_count(const struct service *s, const char *text)
     return count;
 }
 
+unsigned service_server_deaths(const struct service *s)
+{
+    FILE *f = fopen(s->log, "re");
+    char line[8192], before[8192] = "";
+    unsigned count = 0;
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        bool gone = strstr(line, " event=server.gone ") != NULL;
+        if (gone && strstr(line, " signal=9 ") == NULL && strstr(line, " signal=0 exit_code=0 ") == NULL) {
+            fprintf(stderr, "WRONG: a server ended by itself: %s%s", before, line);
+            count++;
+        }
+        memcpy(before, line, sizeof before); /* where a failed check has said why */
+    }
+    if (f != NULL)
+        fclose(f);
+    return count;
+}
+
 void service_discard(struct service *s)
 {
     procs_kill_all(s->mark, s->pid);
@@ -229,5 +247,7 @@ void service_end(struct service *s)
         service_give_up(s, "processes outlived poold");
     if (!service_database_sound(s))
         service_give_up(s, "the database is damaged");
+    if (service_server_deaths(s) != 0)
+        service_give_up(s, "a server ended by itself");
     service_discard(s);
 }

@@ -43,6 +43,9 @@ void service_print_log(const struct service *, int lines);
 /* How often `text` stands in the log. */
 unsigned service_log_count(const struct service *, const char *text);
 
+/* How often a server ended by itself, as the log has it: neither by SIGKILL nor as asked. Prints each. */
+unsigned service_server_deaths(const struct service *);
+
 /* Ends the test program: message, log, exit 1. */
 _Noreturn void service_give_up(const struct service *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
