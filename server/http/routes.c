@@ -129,8 +129,10 @@ static void allow(struct request *r, unsigned allowed)
 static bool listed(const char *list, const char *name)
 {
     size_t length = strlen(name);
+    if (length == 0)
+        return false; /* "?=x": an empty name is found everywhere, for ever */
     for (const char *at = list; at && (at = strstr(at, name)); at += length)
-        if (length && (at == list || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
+        if ((at == list || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
             return true;
     return false;
 }
