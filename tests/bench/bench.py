@@ -232,44 +232,46 @@ class Bench:
     # ---- the table ----
 
     def row(self, name, work, poold, peer, floor, aim, unit, more_is_better):
-        """One line of the table: floor and aim are bounds of poold ÷ peer (or of poold itself without a peer)."""
-        if poold is None:
+        """One line of the table. `poold` and `peer` name samples; floor and aim are bounds of poold ÷ peer, or of poold
+        itself without a peer. The machine drifts up to 2 x, so the ratio is the median of those within a round."""
+        ours, theirs = self.samples.get(poold), self.samples.get(peer, [])
+        if not ours:
             return
-        ratio = poold / peer if peer else None
-        judged = ratio if ratio is not None else poold
+        ratios = [a / b for a, b in zip(ours, theirs)]
+        judged = statistics.median(ratios or ours)
         reached = (lambda bound: judged >= bound) if more_is_better else (lambda bound: judged <= bound)
         verdict = "aim reached" if reached(aim) else "floor held" if reached(floor) else "FLOOR MISSED"
-        self.rows.append({"name": name, "work": work, "poold": poold, "peer": peer, "ratio": ratio, "floor": floor,
-                          "aim": aim, "unit": unit, "more_is_better": more_is_better, "verdict": verdict})
+        self.rows.append({"name": name, "work": work, "poold": statistics.median(ours),
+                          "peer": statistics.median(theirs) if theirs else None, "ratio": judged if ratios else None,
+                          "least": min(ratios, default=None), "most": max(ratios, default=None), "floor": floor,
+                          "aim": aim, "unit": unit, "more_is_better": more_is_better,
+                          "verdict": "not judged" if self.options.quick else verdict})
 
     def judge(self):
-        m = self.median
-        completion, ordered = m("w1-completion", "poold"), m("w1-input", "poold")
         peers = (("map", "Pool.map", 0.5), ("imap64", "imap_unordered(64)", 1.5), ("imap1", "imap_unordered(1)", 40))
-        for peer, title, floor in peers:
-            self.row("w1-completion", "W1 completion / " + title, completion, m(peer, "peer"), floor,
-                     1.2 if peer == "map" else floor, "items/s", True)
-        for peer, title, floor in peers:
-            self.row("w1-input", "W1 input / " + title, ordered, m(peer, "peer"), floor * 0.9,
-                     1.2 if peer == "map" else floor * 0.9, "items/s", True)
-        self.row("w1-objects", "W1 objects / imap_unordered(64)", m("objects", "poold"), m("objects", "peer"), 1.0, 2.0,
+        for order, share in (("completion", 1.0), ("input", 0.9)):
+            for peer, title, floor in peers:
+                self.row("w1-" + order, "W1 %s / %s" % (order, title), ("w1-" + order, "poold"), (peer, "peer"),
+                         floor * share, 1.2 if peer == "map" else floor * share, "items/s", True)
+        self.row("w1-objects", "W1 objects / imap_unordered(64)", ("objects", "poold"), ("objects", "peer"), 1.0, 2.0,
                  "items/s", True)
-        self.row("w2", "W2 apply p50 / Pool.apply", m("w2", "poold"), m("w2", "peer"), 1.3, 0.9, "us", False)
-        self.row("w3", "W3 16 clients / 16 threads", m("w3", "poold"), m("w3", "peer"), 1.5, 2.7, "jobs/s", True)
-        self.row("memory", "idle memory, PSS", m("memory", "poold"), m("memory", "peer"), 0.5, 0.2, "MiB", False)
-        self.row("upload", "10M NDJSON / 100k, per item", m("upload", "many"), m("upload", "few"), 1.3, 1.05, "us",
-                 False)
-        self.row("upload", "10M: peak RSS of poold-server", m("upload", "server"), None, 96, 96, "MiB", False)
-        self.row("upload", "10M: peak RSS of a worker", m("upload", "worker"), None, 16, 16, "MiB", False)
-        self.row("beside", "apply beside a 1M map, p99", m("beside", "poold"), None, 50, 15, "ms", False)
+        self.row("w2", "W2 apply p50 / Pool.apply", ("w2", "poold"), ("w2", "peer"), 1.3, 0.9, "us", False)
+        self.row("w3", "W3 16 clients / 16 threads", ("w3", "poold"), ("w3", "peer"), 1.5, 2.7, "jobs/s", True)
+        self.row("memory", "idle memory, PSS", ("memory", "poold"), ("memory", "peer"), 0.5, 0.2, "MiB", False)
+        self.row("upload", "10M NDJSON / 100k, per item", ("upload", "many"), ("upload", "few"), 1.3, 1.05, "us", False)
+        self.row("upload", "10M: peak RSS of poold-server", ("upload", "server"), None, 96, 96, "MiB", False)
+        self.row("upload", "10M: peak RSS of a worker", ("upload", "worker"), None, 16, 16, "MiB", False)
+        self.row("beside", "apply beside a 1M map, p99", ("beside", "poold"), None, 50, 15, "ms", False)
 
     def print_table(self):
-        print("%-34s %14s %14s %8s %8s %8s  %s" % ("work", "poold", "peer", "ratio", "floor", "aim", "verdict"))
+        print("%-34s %14s %14s %7s %13s %7s %7s  %s" % ("work", "poold", "peer", "ratio", "(of rounds)", "floor", "aim",
+                                                       "verdict"))
         for r in self.rows:
             sign = ">=" if r["more_is_better"] else "<="
-            print("%-34s %14s %14s %8s %8s %8s  %s" % (
+            print("%-34s %14s %14s %7s %13s %7s %7s  %s" % (
                 r["work"], number(r["poold"], r["unit"]), number(r["peer"], r["unit"]),
-                "-" if r["ratio"] is None else "%.2f" % r["ratio"], sign + "%g" % round(r["floor"], 2),
+                "-" if r["ratio"] is None else "%.2f" % r["ratio"],
+                "" if r["ratio"] is None else "%.2f-%.2f" % (r["least"], r["most"]), sign + "%g" % round(r["floor"], 2),
                 sign + "%g" % r["aim"], r["verdict"]))
         titles = {"apply": "a lone waited apply", "clients": "an apply of 16 clients", "map": "a map of W1"}
         for work, title in titles.items():
