@@ -4,9 +4,11 @@
  * together. The control channel and the workers' channels are read only here. */
 #include "engine/engine.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sysexits.h>
 #include <unistd.h>
 #include <uv.h>
@@ -39,7 +41,8 @@ struct engine {
     pthread_t thread;
 
     uv_loop_t loop;
-    uv_async_t async;
+    int wake_fd; /* an eventfd; see wake() */
+    uv_poll_t wake_poll;
     uv_check_t check;
     uv_timer_t timer;
     bool timer_fast;
@@ -373,10 +376,13 @@ static void on_control(uv_poll_t *poll, int status, int events)
 
 /* ---- loop ---- */
 
+/* Not uv_async: while the sender is preempted between its write and its last step, libuv's receiver spins a thousand
+ * pauses (some 50 us here) and yields, once per wake-up under load (strace showed a sched_yield for every job). */
 static void wake(void *context)
 {
     struct engine *engine = context;
-    uv_async_send(&engine->async);
+    ssize_t written = write(engine->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+    CHECK(written > 0 || errno == EAGAIN, "eventfd: %s", strerror(errno));
 }
 
 #define EACH_MAIL(box, type, variable, call)                                                                           \
@@ -400,10 +406,14 @@ static void announce(struct engine *engine)
         uv_stop(&engine->loop);
 }
 
-static void on_mail(uv_async_t *async)
+static void on_mail(uv_poll_t *poll, int status, int events)
 {
-    struct engine *engine = async->data;
+    struct engine *engine = poll->data;
     struct core *core = &engine->core;
+    uint64_t count;
+    (void)status;
+    (void)events;
+    (void)!read(engine->wake_fd, &count, sizeof count); /* before the boxes are emptied */
     EACH_MAIL(&engine->written, struct store_write, write, core_written(core, write))
     EACH_MAIL(&engine->loaded, struct store_load, load, core_loaded(core, load))
     EACH_MAIL(&engine->reaped, struct store_reap, reap, core_reaped(core, reap))
@@ -463,16 +473,18 @@ struct store *engine_store(struct engine *engine)
 static void init_loop(struct engine *engine, int control_fd)
 {
     CHECK(uv_loop_init(&engine->loop) == 0, "no event loop");
-    uv_async_init(&engine->loop, &engine->async, on_mail);
+    engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    CHECK(engine->wake_fd >= 0 && uv_poll_init(&engine->loop, &engine->wake_poll, engine->wake_fd) == 0, "no eventfd");
     uv_check_init(&engine->loop, &engine->check);
     uv_timer_init(&engine->loop, &engine->timer);
     channel_init(&engine->control, control_fd);
     CHECK(uv_poll_init(&engine->loop, &engine->control_poll, control_fd) == 0, "cannot poll");
-    engine->async.data = engine->check.data = engine->timer.data = engine->control_poll.data = engine;
+    engine->wake_poll.data = engine->check.data = engine->timer.data = engine->control_poll.data = engine;
     mailbox_init(&engine->requests, wake, engine);
     mailbox_init(&engine->written, wake, engine);
     mailbox_init(&engine->loaded, wake, engine);
     mailbox_init(&engine->reaped, wake, engine);
+    uv_poll_start(&engine->wake_poll, UV_READABLE, on_mail);
     uv_check_start(&engine->check, on_check);
     uv_timer_start(&engine->timer, on_tick, 1000, 1000);
     control_poll_update(engine);
@@ -542,7 +554,7 @@ void engine_announce(struct engine *engine, unsigned port)
     pthread_mutex_lock(&engine->mutex);
     engine->announce_port = port;
     pthread_mutex_unlock(&engine->mutex);
-    uv_async_send(&engine->async);
+    wake(engine);
 }
 
 int engine_wait_end(struct engine *engine, void (*on_drain)(void *), void *context)
@@ -595,10 +607,11 @@ void engine_stop(struct engine **slot)
     if (!engine)
         return;
     note(engine, &engine->stop);
-    uv_async_send(&engine->async);
+    wake(engine);
     pthread_join(engine->thread, NULL);
     engine->core.closing = true; /* an append that comes back must not be followed by the next: nobody would write it */
-    store_stop(engine->store); /* what it still had comes back into the mailboxes, which wake the loop: close it after */
+    store_stop(
+        engine->store); /* what it still had comes back into the mailboxes, which wake the loop: close it after */
     uv_walk(&engine->loop, close_handle, engine);
     uv_run(&engine->loop, UV_RUN_DEFAULT);
     uv_loop_close(&engine->loop);
@@ -608,6 +621,7 @@ void engine_stop(struct engine **slot)
     refuse_mail(engine);
     core_shutdown(&engine->core);
     channel_close(&engine->control);
+    fd_close(&engine->wake_fd);
     store_reader_close(&engine->reader);
     scoreboard_unmap(&engine->board);
     free(engine);
