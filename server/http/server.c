@@ -19,7 +19,7 @@
 
 /* Pieces of an upload and of a stream are as large as half of this allows (NUMBERS.md: filled buffers are 35 × as
  * fast as one line a write). Only what is touched is resident. */
-#define CONNECTION_MEMORY ((size_t)128 * 1024)
+#define CONNECTION_MEMORY ((size_t)64 * 1024) /* libmicrohttpd clears all of it before every request */
 #define CONNECTION_MEMORY_STEP ((size_t)32 * 1024)
 enum { TICK_UPLOAD_MS = 10, TICK_MS = 100, FAREWELL_MS = 500, TOKEN_MIN = 32 };
 

