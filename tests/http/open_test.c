@@ -304,9 +304,10 @@ static void test_key_in_flight(void **state)
         conflict = r.status == 409;
         if (conflict)
             expect_problem(&r, 409, "key-in-flight");
-        else if (r.status == 202)
-            break; /* it came first: the other one will be told */
+        bool first = r.status == 202; /* the other one will be told */
         reply_free(&r);
+        if (first)
+            break;
     }
     k.upload.may_go_on = true;
     pthread_join(thread, NULL);
