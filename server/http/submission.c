@@ -270,7 +270,8 @@ bool submission_parse(struct submission *to, char *body, size_t length, int64_t 
 {
     *to = (struct submission){.options = job_options_default()};
     chunker_init(&to->items);
-    struct reader r = {.to = to, .body = body, .end = length ? body + length : body, .max_item = max_item, .problem = p};
+    struct reader r = {
+        .to = to, .body = body, .end = length ? body + length : body, .max_item = max_item, .problem = p};
     char *at = space(&r, body);
     if (at == r.end)
         return syntax(&r, at, "the body is empty; expected a JSON object");
@@ -285,7 +286,8 @@ bool submission_parse_items(struct chunker *items, char *body, size_t length, bo
 {
     struct submission to = {.kind = star ? JOB_STARMAP : JOB_MAP};
     chunker_init(&to.items);
-    struct reader r = {.to = &to, .body = body, .end = length ? body + length : body, .max_item = max_item, .problem = p};
+    struct reader r = {
+        .to = &to, .body = body, .end = length ? body + length : body, .max_item = max_item, .problem = p};
     char *at = take_items(&r, space(&r, body), "");
     bool fine = at && nothing_more(&r, at);
     *items = to.items;
