@@ -53,6 +53,8 @@ static bool add_pair(struct query *q, const char *at, const char *end, char **ou
         return problem_set(p, PROBLEM_INVALID_PARAMETER, "more than %d query parameters", QUERY_PAIRS_MAX);
     if (!percent_decode(at, name_end, true, name))
         return problem_set(p, PROBLEM_INVALID_PARAMETER, "the name of a query parameter is not valid text");
+    if (!*name)
+        return problem_set(p, PROBLEM_INVALID_PARAMETER, "a query parameter has no name");
     if (equals && !percent_decode(equals + 1, end, true, value))
         return problem_set(p, PROBLEM_INVALID_PARAMETER, "the value of query parameter %.100s is not valid text", name);
     if (query_get(q, name))

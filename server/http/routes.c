@@ -129,10 +129,8 @@ static void allow(struct request *r, unsigned allowed)
 static bool listed(const char *list, const char *name)
 {
     size_t length = strlen(name);
-    if (length == 0)
-        return false; /* "?=x": an empty name is found everywhere, for ever */
-    for (const char *at = list; at && (at = strstr(at, name)); at += length)
-        if ((at == list || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
+    for (const char *at = list ? list : ""; *at; at += strcspn(at, " "), at += *at == ' ')
+        if (strcspn(at, " ") == length && memcmp(at, name, length) == 0)
             return true;
     return false;
 }
