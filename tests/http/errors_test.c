@@ -117,8 +117,7 @@ static void test_parameters(void **state)
     char path[128];
     refuse("POST", "/v1/jobs?colour=red", "{\"function\":\"square\",\"map\":[1]}", 400, "unknown-parameter");
     refuse("GET", "/v1/jobs?colour=red", NULL, 400, "unknown-parameter");
-    refuse("GET", "/v1/jobs?=x", NULL, 400, "unknown-parameter"); /* once an endless loop */
-    refuse("GET", "/v1/jobs?&=", NULL, 400, "unknown-parameter");
+    refuse("GET", "/v1/jobs?=x", NULL, 400, "invalid-parameter"); /* once an endless loop */
     refuse("GET", "/v1/jobs?state=happy", NULL, 400, "invalid-parameter");
     refuse("GET", "/v1/jobs?limit=0", NULL, 400, "invalid-parameter");
     refuse("GET", "/v1/jobs?limit=x", NULL, 400, "invalid-parameter");
