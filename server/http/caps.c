@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/check.h"
@@ -53,7 +54,8 @@ struct connection *connection_new(struct http *http, int fd, const struct sockad
 {
     struct connection *c = calloc(1, sizeof *c);
     CHECK(c, "out of memory");
-    *c = (struct connection){.http = http, .fd = fd, .address = address_of(from), .since_ns = clock_mono_ns()};
+    *c = (struct connection){
+        .http = http, .fd = fd, .address = address_of(from), .since_ns = clock_mono_ns(), .left_at = -1};
     c->reserve = http->connection_count >= http->config->max_connections ||
                  connections_of(http, &c->address) >= http->config->max_connections_per_address;
     LIST_INSERT_HEAD(&http->connections, c, link);
@@ -137,12 +139,27 @@ static void check(struct connection *c, int64_t now)
 
 /* ---- peers that left while their request waited: a suspended connection does not notice ---- */
 
+/* Within a body libmicrohttpd misses a FIN that comes with the last data: it reads the data, and takes the short read
+ * for the end of what epoll's edge announced. All must be read, and nothing more have come since the last look, or a
+ * piece that still lies in libmicrohttpd's buffer might complete the body. */
+static bool left(struct connection *c)
+{
+    int unread = 0;
+    if (c->phase != PHASE_BODY)
+        return true;
+    if (ioctl(c->fd, FIONREAD, &unread) == -1 || unread > 0)
+        return false;
+    bool again = c->left_at == c->request->received;
+    c->left_at = c->request->received;
+    return again;
+}
+
 static void peek(struct pollfd *fds, struct connection **of, nfds_t count)
 {
     if (count == 0 || poll(fds, count, 0) <= 0)
         return;
     for (nfds_t i = 0; i < count; i++)
-        if (fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR))
+        if (fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR) && left(of[i]))
             cut(of[i]);
 }
 
@@ -153,7 +170,7 @@ static void peek_all(struct http *http)
     nfds_t count = 0;
     LIST_FOREACH(c, &http->connections, link)
     {
-        if (c->phase != PHASE_BUSY || !c->request || !atomic_load(&c->request->suspended))
+        if (!c->request || c->phase != (atomic_load(&c->request->suspended) ? PHASE_BUSY : PHASE_BODY))
             continue;
         fds[count] = (struct pollfd){.fd = c->fd, .events = POLLRDHUP};
         of[count++] = c;

@@ -33,6 +33,7 @@ struct connection {
     struct in6_addr address; /* IPv4 mapped */
     enum connection_phase phase;
     int64_t since_ns; /* in this phase; body: of the last progress */
+    int64_t left_at;  /* body: so much had come when the peer's end was seen; -1 = it was not */
     bool reserve;     /* beyond the caps: only /healthz and 503 */
     struct request *request;
 };

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 static struct job_id open_job(const char *function)
 {
@@ -215,6 +216,27 @@ static void test_broken_submission(void **state)
     assert_true(over);
 }
 
+/* The same when its end comes in one packet with its last data. */
+static void test_submission_cut_at_once(void **state)
+{
+    (void)state;
+    static const char text[] = "POST /v1/jobs?function=echo&name=cut HTTP/1.1\r\nHost: localhost\r\n"
+                               "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+                               "4\r\n1\n2\n\r\n";
+    struct reply r;
+    int fd = raw_connect(&service);
+    assert_true(raw_send(fd, text, sizeof text - 1));
+    close(fd);
+    bool over = false;
+    for (long long end = now_ms() + 20000; !over && now_ms() < end; sleep_ms(50)) {
+        http_get(&web, &r, "/v1/jobs?function=echo&limit=1");
+        over = r.status == 200 && strcmp(json_text(r.json, "jobs.0.name"), "cut") == 0 &&
+               strcmp(json_text(r.json, "jobs.0.state"), "cancelled") == 0;
+        reply_free(&r);
+    }
+    assert_true(over);
+}
+
 /* ---- Idempotency-Key ---- */
 
 static void post_key(const char *key, const char *body, struct reply *r)
@@ -324,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_results_during_upload),
         cmocka_unit_test(test_ndjson_submission),
         cmocka_unit_test(test_broken_submission),
+        cmocka_unit_test(test_submission_cut_at_once),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_bad_key),
         cmocka_unit_test(test_key_in_flight),
