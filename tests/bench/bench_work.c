@@ -11,7 +11,7 @@
 #include "support/json.h"
 #include "support/stream.h"
 
-static double now(void)
+double bench_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -54,7 +54,7 @@ static bool on_result(void *context, uint32_t index, const char *value, size_t l
 {
     struct expect *e = context;
     if (!e->started) {
-        e->first = now();
+        e->first = bench_now();
         e->started = true;
     }
     if (failed || index >= e->n || e->seen[index] != 0)
@@ -121,9 +121,9 @@ static bool run_map(struct service *service, const char *function, const char *o
                       .on_data = stream_data,
                       .context = &s};
     struct reply r;
-    double start = now();
+    double start = bench_now();
     http_ask(&h, &ask, &r);
-    *seconds = now() - start;
+    *seconds = bench_now() - start;
     e->first -= start;
     bool right = judge(e, &s, &r);
     reply_free(&r);
@@ -162,9 +162,9 @@ static bool apply_once(struct http *h, uint32_t x, double *seconds)
     snprintf(body, sizeof body, "{\"function\":\"square\",\"apply\":%" PRIu32 "}", x);
     int length = snprintf(wanted, sizeof wanted, "\"value\":%" PRIu64, (uint64_t)x * x);
     struct reply r;
-    double start = now();
+    double start = bench_now();
     long status = http_post(h, &r, "/v1/jobs?wait=30", body);
-    *seconds = now() - start;
+    *seconds = bench_now() - start;
     const char *at = strstr(r.body, wanted);
     bool right = status == 200 && at != NULL && (at[length] < '0' || at[length] > '9');
     if (!right)
@@ -192,7 +192,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void print_latencies(double *seconds, size_t n, double all, uint32_t jobs)
+void bench_print_latencies(double *seconds, size_t n, double all, uint32_t jobs)
 {
     qsort(seconds, n, sizeof *seconds, by_value);
     printf(
@@ -200,28 +200,6 @@ static void print_latencies(double *seconds, size_t n, double all, uint32_t jobs
         "}\n",
         all, (double)n / all, n > 0 ? seconds[n / 2] : 0, n > 0 ? seconds[n * 99 / 100] : 0, n > 0 ? seconds[n - 1] : 0,
         n, jobs);
-}
-
-int bench_clients(struct service *service, uint32_t n, unsigned threads)
-{
-    struct applier *a = calloc(threads, sizeof *a);
-    pthread_t *thread = calloc(threads, sizeof *thread);
-    double *seconds = calloc((size_t)threads * n, sizeof *seconds);
-    uint32_t wrong = 0;
-    double start = now();
-    for (unsigned t = 0; t < threads; t++) {
-        a[t] = (struct applier){service, n, t * 1000, seconds + (size_t)t * n, 0, NULL};
-        pthread_create(&thread[t], NULL, applier_run, &a[t]);
-    }
-    for (unsigned t = 0; t < threads; t++) {
-        pthread_join(thread[t], NULL);
-        wrong += a[t].wrong;
-    }
-    print_latencies(seconds, (size_t)threads * n, now() - start, threads * n);
-    free(seconds);
-    free(thread);
-    free(a);
-    return wrong == 0 ? 0 : 1;
 }
 
 /* ---- applies beside a map ---- */
@@ -252,10 +230,10 @@ int bench_beside(struct service *service, uint32_t n)
     pthread_create(&thread, NULL, beside_map, &b);
     while (!b.expect.started && !b.done)
         sleep_ms(1);
-    double start = now();
+    double start = bench_now();
     applier_run(&a);
     pthread_join(thread, NULL);
-    print_latencies(a.seconds, a.n, now() - start, a.n + 1);
+    bench_print_latencies(a.seconds, a.n, bench_now() - start, a.n + 1);
     free(a.seconds);
     free(b.expect.seen);
     return b.right && a.wrong == 0 ? 0 : 1;
@@ -337,13 +315,13 @@ int bench_upload(struct service *service, uint32_t n)
     struct reader reader = {.service = service};
     expect_begin(&reader.expect, n);
     pthread_t thread;
-    double start = now();
+    double start = bench_now();
     reader.id = job_submit(&h, "{\"function\":\"square\",\"map\":[],\"open\":true}");
     pthread_create(&thread, NULL, reader_run, &reader);
     bool right = upload_all(&h, reader.id, n);
-    double uploaded = now() - start;
+    double uploaded = bench_now() - start;
     pthread_join(thread, NULL);
-    double seconds = now() - start;
+    double seconds = bench_now() - start;
     printf("{\"seconds\":%.6f,\"per_second\":%.0f,\"uploaded\":%.6f,\"jobs\":1}\n", seconds, n / seconds, uploaded);
     struct reply r;
     char path[128];

@@ -8,8 +8,12 @@
 #include "support/http.h"
 
 int bench_map(struct service *, uint32_t n, const char *function, const char *order, bool objects);
-int bench_clients(struct service *, uint32_t n, unsigned threads);
+int bench_clients(struct service *, uint32_t n, unsigned clients);
 int bench_upload(struct service *, uint32_t n);
 int bench_beside(struct service *, uint32_t n);
+
+double bench_now(void);
+/* Sorts them; `all` is how long the whole took. */
+void bench_print_latencies(double *seconds, size_t n, double all, uint32_t jobs);
 
 #endif
