@@ -17,7 +17,7 @@
 #define PEEK_NS NS_PER_S
 #define IDLE_NS (60 * NS_PER_S)
 #define LINGER_NS (5 * NS_PER_S)
-enum { BODY_RATE_MIN = 1024, RESERVE_HEAD_MS = 2000, USER_TIMEOUT_MS = 60000, PEEK_BATCH = 256 };
+enum { BODY_RATE_MIN = 1024, RESERVE_HEAD_MS = 2000, USER_TIMEOUT_MS = 15 * 60 * 1000, PEEK_BATCH = 256 };
 
 static struct in6_addr address_of(const struct sockaddr *from)
 {
@@ -60,7 +60,8 @@ struct connection *connection_new(struct http *http, int fd, const struct sockad
                  connections_of(http, &c->address) >= http->config->max_connections_per_address;
     LIST_INSERT_HEAD(&http->connections, c, link);
     http->connection_count++;
-    /* A peer that vanished without a word is noticed when a heartbeat is not acknowledged. */
+    /* A peer that vanished without a word is noticed when a heartbeat is not acknowledged. The same limit cuts one that
+     * reads nothing, and who reads a stream may well be busy with what it has: so it is generous. */
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(unsigned){USER_TIMEOUT_MS}, sizeof(unsigned));
     return c;
 }

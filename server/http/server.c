@@ -22,6 +22,8 @@
 #define CONNECTION_MEMORY ((size_t)64 * 1024) /* libmicrohttpd clears all of it before every request */
 #define CONNECTION_MEMORY_STEP ((size_t)32 * 1024)
 enum { TICK_UPLOAD_MS = 10, TICK_MS = 100, FAREWELL_MS = 500, TOKEN_MIN = 32 };
+/* For who does not read its answer; all other deadlines are in caps.c. */
+#define SILENCE_S 900u
 
 /* ---- libmicrohttpd's callbacks ---- */
 
@@ -222,12 +224,11 @@ static int start_daemon(struct http *http, int listen_fd, struct error *e)
 {
     const struct config *config = http->config;
     unsigned limit = config->max_connections + RESERVE_CONNECTIONS;
-    unsigned silence_s = config->body_timeout_ms / 1000 + 60; /* a backstop: ours come first, while a body comes */
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_admission, http, on_request, http,
         MHD_OPTION_EXTERNAL_LOGGER, on_log, http, MHD_OPTION_LISTEN_SOCKET, listen_fd,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
-        CONNECTION_MEMORY_STEP, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT, silence_s,
+        CONNECTION_MEMORY_STEP, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_S,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, http, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, http,
         MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
