@@ -226,6 +226,11 @@ static bool parse_resize(struct request *r, unsigned *processes)
     for (scan_enter(&w, at, end, false); scan_next(&w);) {
         if (w.key_end - w.key != 9 || memcmp(w.key, "processes", 9) != 0)
             return bad_field(r, &w);
+        if (*processes) {
+            problem_set(&r->problem, PROBLEM_INVALID_VALUE, "the field comes twice");
+            problem_at(&r->problem, w.key - 1 - r->body.data, "/processes");
+            return false;
+        }
         if (scan_integer(w.value, w.value_end, &value) || value < 1 || value > WORKERS_MAX / 2)
             return bad_value(r, &w);
         *processes = (unsigned)value;

@@ -300,6 +300,7 @@ static void test_pool(void **state)
     }
     refuse("PATCH", "/v1/pool", "{\"processes\":0}", 400, "invalid-value");
     refuse("PATCH", "/v1/pool", "{\"threads\":2}", 400, "unknown-field");
+    refuse("PATCH", "/v1/pool", "{\"processes\":4,\"processes\":4}", 400, "invalid-value");
 }
 
 static void test_small_routes(void **state)
