@@ -58,6 +58,23 @@ bool created_wanted(struct request *r)
     return !waits || request_count_waiting(r);
 }
 
+static bool is_about_answer(const char *name)
+{
+    return strcmp(name, "wait") == 0 || strcmp(name, "order") == 0 || strcmp(name, "format") == 0;
+}
+
+void created_fingerprint(struct fingerprint *f, const struct request *r)
+{
+    fingerprint_add(f, r->uri, strcspn(r->uri, "?"));
+    fingerprint_add(f, r->body_type == BODY_TYPE_NDJSON ? "?n" : "?j", 3);
+    for (unsigned i = 0; i < r->query.count; i++) {
+        if (is_about_answer(r->query.pairs[i].name))
+            continue;
+        fingerprint_add(f, r->query.pairs[i].name, strlen(r->query.pairs[i].name) + 1);
+        fingerprint_add(f, r->query.pairs[i].value, strlen(r->query.pairs[i].value) + 1);
+    }
+}
+
 int64_t created_deadline(const struct request *r)
 {
     return r->wanted.wait_ms > 0 ? clock_mono_ns() + r->wanted.wait_ms * NS_PER_MS : 0;

@@ -2,11 +2,15 @@
 #ifndef POOLD_HTTP_CREATED_H
 #define POOLD_HTTP_CREATED_H
 
+#include "http/fingerprint.h"
 #include "http/request.h"
 
 /* Fills r->wanted from wait, order, format, Prefer and Accept; checks Idempotency-Key; counts what will wait. False
  * with the problem. */
 bool created_wanted(struct request *);
+/* What makes two requests with one Idempotency-Key the same, besides their bodies: where they go and what job they ask
+ * for, but not how its answer is wanted (wait, order, format). */
+void created_fingerprint(struct fingerprint *, const struct request *);
 /* The engine's deadline for r->wanted. */
 int64_t created_deadline(const struct request *);
 /* The job is there: answers with it, with its results, or waits for its end. `line` is the result of an apply or NULL

@@ -17,6 +17,7 @@ enum { STEP_BYTES = 128 * 1024, STEP_BATCHES = 16 };
 struct retry {
     uint32_t from;           /* next index of the first job */
     uint32_t first, count;   /* the chunk at hand */
+    int64_t total;           /* items of the first job */
     int64_t seq, created_ms; /* the first job; r->seq becomes the new one */
     struct blob *items;
     const char *at; /* in items: item `at_index` */
@@ -97,6 +98,8 @@ static void read_some(struct request *r, struct retry *t)
         blob_unref(&batches[i].lines);
     }
     t->ended = count == 0;
+    if (t->ended && t->from < t->total) /* an ended job has a result for each: it is being removed */
+        problem_set(&r->problem, PROBLEM_GONE, "the job expired while it was read");
 }
 
 static void finish(struct request *r)
@@ -114,7 +117,7 @@ static void step(struct request *r)
 {
     struct retry *t = r->state;
     upload_pump(r->upload);
-    if (r->problem.type != PROBLEM_NONE || t->ended) {
+    if (r->problem.type != PROBLEM_NONE || t->ended || r->upload->replayed) {
         finish(r);
         return;
     }
@@ -136,6 +139,7 @@ static void begin(struct request *r, const struct job_view *view)
 {
     struct retry *t = calloc(1, sizeof *t);
     CHECK(t, "out of memory");
+    t->total = view->counts.total;
     t->seq = view->seq;
     t->created_ms = view->created_ms;
     r->state = t;
@@ -149,7 +153,7 @@ static void begin(struct request *r, const struct job_view *view)
     u->retry_of = view->seq;
     u->retry_of_created_ms = view->created_ms;
     u->chunker.with_origins = true;
-    fingerprint_add(&u->fingerprint, r->uri, strlen(r->uri));
+    created_fingerprint(&u->fingerprint, r);
     upload_start(u, false);
     step(r);
 }

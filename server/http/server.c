@@ -21,7 +21,7 @@
  * fast as one line a write). Only what is touched is resident. */
 #define CONNECTION_MEMORY ((size_t)64 * 1024) /* libmicrohttpd clears all of it before every request */
 #define CONNECTION_MEMORY_STEP ((size_t)32 * 1024)
-enum { TICK_UPLOAD_MS = 10, TICK_MS = 100, FAREWELL_MS = 500, TOKEN_MIN = 32 };
+enum { TICK_UPLOAD_MS = 10, TICK_MS = 100, TICK_IDLE_MS = 5000, FAREWELL_MS = 500, TOKEN_MIN = 32 };
 /* For who does not read its answer; all other deadlines are in caps.c. */
 #define SILENCE_S 900u
 
@@ -174,7 +174,7 @@ static void *loop(void *context)
 {
     struct http *http = context;
     while (!atomic_load(&http->stop))
-        turn(http, http->upload_count ? TICK_UPLOAD_MS : TICK_MS);
+        turn(http, http->upload_count ? TICK_UPLOAD_MS : http->connection_count ? TICK_MS : TICK_IDLE_MS);
     farewell(http);
     return NULL;
 }

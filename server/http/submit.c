@@ -9,14 +9,6 @@
 #include "http/submission.h"
 #include "http/upload.h"
 
-/* What makes two requests the same besides the body. */
-static void fingerprint_head(struct fingerprint *f, const struct request *r)
-{
-    fingerprint_add(f, "POST ", 5);
-    fingerprint_add(f, r->uri, strlen(r->uri) + 1);
-    fingerprint_add(f, r->body_type == BODY_TYPE_NDJSON ? "n" : "j", 1);
-}
-
 /* ---- JSON ---- */
 
 static void fill(struct request *r, struct engine_request *e, struct submission *s)
@@ -82,7 +74,7 @@ void post_jobs(struct request *r)
     }
     fingerprint_init(&f);
     if (r->heads.value[HEAD_IDEMPOTENCY_KEY]) {
-        fingerprint_head(&f, r);
+        created_fingerprint(&f, r);
         fingerprint_add(&f, r->body.data, r->body.length);
     }
     if (submission_parse(&s, r->body.data, r->body.length, r->http->config->max_item, &r->problem)) {
@@ -144,6 +136,6 @@ void post_jobs_upload(struct request *r)
     u->kind = kind;
     u->options = options;
     u->keyed = r->heads.value[HEAD_IDEMPOTENCY_KEY] != NULL;
-    fingerprint_head(&u->fingerprint, r);
+    created_fingerprint(&u->fingerprint, r);
     upload_start(u, kind == JOB_STARMAP);
 }
