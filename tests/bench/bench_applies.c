@@ -73,14 +73,16 @@ static void client_judge(struct client *c, struct run *run, CURLcode code)
     fprintf(stderr, "WRONG: apply of %" PRIu32 ": curl %d, %ld %.300s\n", c->x, (int)code, status, c->answer);
 }
 
-/* Judges what has ended and starts the next of each client; true while any is under way. */
+/* Judges what has ended and starts the next of each client; true when there was any. */
 static bool turn(CURLM *multi, struct run *run, unsigned *active)
 {
     CURLMsg *message;
-    int waiting, running;
+    int waiting;
+    bool any = false;
     while ((message = curl_multi_info_read(multi, &waiting)) != NULL) {
         struct client *c;
         CURLcode code = message->data.result;
+        any = true;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&c);
         client_judge(c, run, code);
         curl_multi_remove_handle(multi, c->curl);
@@ -91,20 +93,23 @@ static bool turn(CURLM *multi, struct run *run, unsigned *active)
             (*active)--;
         }
     }
-    curl_multi_perform(multi, &running);
-    return *active > 0;
+    return any;
 }
 
 static void run_many(struct client *clients, unsigned count, struct run *run)
 {
     CURLM *multi = curl_multi_init();
     unsigned active = count;
+    int running;
     for (unsigned i = 0; i < count; i++) {
         client_next(&clients[i]);
         curl_multi_add_handle(multi, clients[i].curl);
     }
-    while (turn(multi, run, &active))
-        curl_multi_poll(multi, NULL, 0, 1000, NULL);
+    while (active > 0) {
+        curl_multi_perform(multi, &running);
+        if (!turn(multi, run, &active)) /* else what was started is to be sent first */
+            curl_multi_poll(multi, NULL, 0, 1000, NULL);
+    }
     curl_multi_cleanup(multi);
 }
 
