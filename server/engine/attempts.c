@@ -1,6 +1,7 @@
 /* attempts: what became of an attempt that did not succeed. Every one is recorded; an item that may be tried again
  * waits (back-off doubles, ± 25 % jitter so that a burst of failures does not return as a burst), another gets its
  * final line. Interrupted attempts cost the item nothing until they are INTERRUPTED_MAX. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,18 @@ void attempt_interrupted(struct core *core, struct job *job, uint32_t index, uin
     } else {
         ranges_add(&job->ready, index, 1);
     }
+}
+
+void attempt_stopped(struct core *core, struct job *job, uint32_t index, uint32_t attempt, int64_t started_ms)
+{
+    record(core, job, index,
+           &(struct attempt_end){.failure = FAILURE_INTERRUPTED,
+                                 .signal = SIGTERM,
+                                 .exit_code = -1,
+                                 .message = "the service was stopped while it ran",
+                                 .started_ms = started_ms,
+                                 .attempt = attempt});
+    ranges_add(&job->ready, index, 1);
 }
 
 void troubles_tick(struct core *core, struct job *job, int64_t now)

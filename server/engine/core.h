@@ -360,6 +360,8 @@ struct result_line;
 void attempt_record(struct core *, struct job *, uint32_t index, const struct result_line *, const struct worker *);
 /* It was running when the service (or its worker, through no fault of its own) went away. */
 void attempt_interrupted(struct core *, struct job *, uint32_t index, uint32_t attempt, int64_t started_ms);
+/* Interrupted by a stop on purpose: recorded, with SIGTERM, but not counted. */
+void attempt_stopped(struct core *, struct job *, uint32_t index, uint32_t attempt, int64_t started_ms);
 uint32_t attempt_number(const struct job *, uint32_t index);
 void troubles_tick(struct core *, struct job *, int64_t now);
 void trouble_free_all(struct job *);

@@ -52,7 +52,7 @@ static void restore_attempt(void *context, uint32_t index, const struct store_at
         return;
     struct item_trouble *trouble = trouble_get(r->job, index);
     if (attempt->failure == FAILURE_INTERRUPTED)
-        trouble->interrupted++;
+        trouble->interrupted += attempt->signal == 0; /* not a stop on purpose: attempt_stopped */
     else
         trouble->failures++;
 }
@@ -73,11 +73,13 @@ static void blame(struct core *core, struct scoreboard_slot *slot)
 {
     struct job *job = job_find(core, (int64_t)atomic_load(&slot->job), 0);
     uint32_t index = atomic_load(&slot->index);
-    if (atomic_load(&slot->activity) != ACTIVITY_RUNNING || !job || index >= job->view.counts.total ||
+    uint32_t activity = atomic_load(&slot->activity);
+    if ((activity != ACTIVITY_RUNNING && activity != ACTIVITY_STOPPED) || !job || index >= job->view.counts.total ||
         ranges_find(&job->committed, index) || !ranges_remove(&job->ready, index))
         return;
     log_event(LOG_WARNING, "item.interrupted", "seq=%lld index=%u", (long long)job->view.seq, index);
-    attempt_interrupted(core, job, index, attempt_number(job, index), core->ports.wall_ms(core->ports.context));
+    (activity == ACTIVITY_STOPPED ? attempt_stopped : attempt_interrupted)(
+        core, job, index, attempt_number(job, index), core->ports.wall_ms(core->ports.context));
 }
 
 static void blame_all(struct core *core, const struct scoreboard *board)

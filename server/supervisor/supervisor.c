@@ -222,6 +222,8 @@ int supervisor_run(struct supervisor *s)
     supervisor_step(s);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     reap_kill_strangers();
+    if (s->exit_code == 0)
+        scoreboard_mark_stopped(s->scoreboard_fd);
     close_loop(s);
     log_event(LOG_INFO, "stopped", "exit_code=%d", s->exit_code);
     return s->exit_code;

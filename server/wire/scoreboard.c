@@ -71,6 +71,20 @@ void scoreboard_unmap(struct scoreboard *scoreboard)
     *scoreboard = (struct scoreboard){0};
 }
 
+void scoreboard_mark_stopped(int fd)
+{
+    struct scoreboard board;
+    struct error error;
+    if (scoreboard_map(&board, fd, &error) != 0)
+        return; /* it then counts as a death */
+    for (unsigned i = 0; i < board.slots; i++) {
+        struct scoreboard_slot *slot = scoreboard_slot(&board, i);
+        if (atomic_load(&slot->activity) == ACTIVITY_RUNNING)
+            atomic_store(&slot->activity, ACTIVITY_STOPPED);
+    }
+    scoreboard_unmap(&board);
+}
+
 struct scoreboard_slot *scoreboard_slot(const struct scoreboard *scoreboard, unsigned slot)
 {
     CHECK(slot < scoreboard->slots, "slot %u of %u", slot, scoreboard->slots);

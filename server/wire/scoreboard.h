@@ -12,7 +12,8 @@
 
 #include "base/error.h"
 
-enum worker_activity { ACTIVITY_NONE, ACTIVITY_STARTING, ACTIVITY_READY, ACTIVITY_RUNNING };
+/* STOPPED: it was running when the service was stopped on purpose, which speaks not against its item. */
+enum worker_activity { ACTIVITY_NONE, ACTIVITY_STARTING, ACTIVITY_READY, ACTIVITY_RUNNING, ACTIVITY_STOPPED };
 
 struct scoreboard_slot {
     _Atomic uint32_t generation;
@@ -38,6 +39,8 @@ int scoreboard_create(const char *path, struct error *);
 /* Maps all slots (server) …  0 or -1. The descriptor stays the caller's. */
 int scoreboard_map(struct scoreboard *, int fd, struct error *);
 void scoreboard_unmap(struct scoreboard *);
+/* When no process is left: what was running becomes STOPPED. Supervisor. */
+void scoreboard_mark_stopped(int fd);
 /* The slot must be one (check a number that came from a child before). */
 struct scoreboard_slot *scoreboard_slot(const struct scoreboard *, unsigned slot);
 /* … or just one (worker). NULL on error. */

@@ -677,6 +677,31 @@ static void an_item_that_takes_the_service_down_is_given_up(void **state)
     assert_int_equal(sim_attempts(&sim, seq, 0, FAILURE_INTERRUPTED), 3);
 }
 
+/* As the supervisor marks the board when all are gone. */
+static void stop_on_purpose(void)
+{
+    for (unsigned i = 0; i < sim.board.slots; i++) {
+        struct scoreboard_slot *slot = scoreboard_slot(&sim.board, i);
+        if (atomic_load(&slot->activity) == ACTIVITY_RUNNING)
+            atomic_store(&slot->activity, ACTIVITY_STOPPED);
+    }
+    sim_restart(&sim);
+}
+
+static void stops_on_purpose_give_no_item_up(void **state)
+{
+    (void)state;
+    const char *items[] = {"[0,5000]"};
+    struct sim_ask *ask = sim_submission(&sim, sim_items(0, 1, 1, items, 0), JOB_MAP);
+    int64_t seq = sim_accept(&sim, ask);
+    for (int i = 0; i < 5; i++) {
+        sim_run(&sim, 300);
+        stop_on_purpose();
+    }
+    assert_int_equal(sim_end(&sim, seq, 9000).state, JOB_SUCCEEDED);
+    assert_int_equal(sim_attempts(&sim, seq, 0, FAILURE_INTERRUPTED), 5);
+}
+
 /* The board of a dead worker says what ran; once that has been judged, a restart must not charge it again. */
 static void a_judged_item_is_not_blamed_again(void **state)
 {
@@ -828,6 +853,7 @@ int main(int argc, char **argv)
         RULE(finished_lines_are_fetched_from_a_slow_slice),
         RULE(slices_grow_with_fast_items_only),
         RULE(an_item_that_takes_the_service_down_is_given_up),
+        RULE(stops_on_purpose_give_no_item_up),
         RULE(a_judged_item_is_not_blamed_again),
         RULE(isolated_items_have_a_process_each),
         RULE(a_smaller_pool_lets_idle_workers_go),
