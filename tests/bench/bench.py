@@ -150,6 +150,7 @@ class Bench:
         self.rows = []
 
     def client(self, poold, *words):
+        os.sync()  # what an earlier work left to be written back must not slow this one's fsyncs
         before = poold.commits()
         done = subprocess.run([self.options.client, str(poold.port)] + [str(w) for w in words], capture_output=True,
                               text=True)
