@@ -76,6 +76,10 @@ struct turn *turn_current(struct core *core)
 
 void turn_effect(struct core *core, struct effect effect)
 {
+    if (effect.type == EFFECT_REPLY && core->storage_full) {
+        reply(effect.request, ENGINE_STORE_FULL); /* it cannot be promised; it happens once there is room */
+        return;
+    }
     struct effect *copy = malloc(sizeof *copy);
     CHECK(copy, "out of memory");
     *copy = effect;
@@ -194,14 +198,32 @@ static void run_effect(struct core *core, struct effect *effect)
     }
 }
 
+/* Nobody waits for room on the disk: who asked is told, what they asked for stays in the turn. */
+static void refuse_replies(struct core *core, struct turn *turn)
+{
+    struct effect *effect;
+    while ((effect = STAILQ_FIRST(&turn->replies))) {
+        struct job *job = effect->job;
+        STAILQ_REMOVE_HEAD(&turn->replies, link);
+        reply(effect->request, ENGINE_STORE_FULL);
+        if (job) {
+            job->pins--;
+            job_release(core, job);
+        }
+        free(effect);
+    }
+}
+
 static void turn_written(struct core *core, struct store_write *write, void *context)
 {
     struct turn *turn = context;
     struct effect *effect;
-    STAILQ_CONCAT(&turn->effects, &turn->replies);
     turn->refused = write->status == STORE_FULL || write->status == STORE_IO;
+    if (write->status == STORE_FULL)
+        refuse_replies(core, turn);
     if (turn->refused)
         return; /* kept in core->flying: storage_tick tries again, or the service ends */
+    STAILQ_CONCAT(&turn->effects, &turn->replies);
     core->storage_full = false;
     core->flying = NULL;
     while ((effect = STAILQ_FIRST(&turn->effects))) {
@@ -220,9 +242,9 @@ static void watch_space(struct core *core, int64_t now)
     struct store_stats stats;
     if (now < core->space_ns)
         return;
-    core->space_ns = now + NS_PER_S;
+    core->space_ns = now + SPACE_NS;
     store_stats(core->store, &stats);
-    bool low = stats.free_bytes < core->config->min_free;
+    bool low = stats.free_bytes < core->config->min_free + stats.wal_bytes; /* the next checkpoint grows by that */
     if (low != core->space_low)
         log_event(LOG_WARNING, low ? "storage.low" : "storage.enough", "free=%lld", (long long)stats.free_bytes);
     core->space_low = low;

@@ -44,6 +44,7 @@ enum {
 #define SLICE_TARGET_NS (10 * NS_PER_MS)
 #define STEAL_AFTER_NS (20 * NS_PER_MS)
 #define FULL_RETRY_NS NS_PER_S
+#define SPACE_NS (50 * NS_PER_MS) /* between looks at the free space: a fast disk takes ~50 MB meanwhile */
 #define ITEMS_CACHE_BYTES ((size_t)32 << 20) /* 10 M integers uploaded while they run: 1.15 x the time per item of
                                                 100,000 with it, 1.3 x with 16 MiB (chunks loaded again) */
 #define ITEMS_AHEAD_BYTES ((size_t)1 << 20) /* of one job, when the cache is full */

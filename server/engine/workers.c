@@ -181,6 +181,10 @@ static void fail_running(struct core *core, struct worker *worker, uint32_t inde
         .started_ms = core->ports.wall_ms(core->ports.context) - (age_ms > 0 ? age_ms : 0),
         .attempt = worker->attempt,
     };
+    log_event(LOG_WARNING, "item.failed",
+              "seq=%lld index=%u attempt=%u type=%s slot=%u gen=%u pid=%u signal=%u exit_code=%u",
+              (long long)job->view.seq, index, worker->attempt, failure_name(end.failure), worker->slot,
+              worker->generation, worker->pid, gone->signal, gone->exit_code);
     if (end.failure == FAILURE_INTERRUPTED) {
         attempt_interrupted(core, job, index, worker->attempt, end.started_ms);
         return;

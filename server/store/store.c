@@ -24,6 +24,8 @@
 /* Long enough not to fall between two requests of a busy client, short enough that the WAL is small when it counts. */
 #define IDLE_MS 250
 
+#define LOOK_NS (40 * NS_PER_MS) /* how old the number of free bytes may be */
+
 struct store {
     struct store_backend *backend;
     char directory[PATH_MAX]; /* "" in memory */
@@ -247,7 +249,7 @@ void store_stats(struct store *store, struct store_stats *stats)
     int64_t now = clock_mono_ns();
     if (store->directory[0] == '\0') {
         store->stats.free_bytes = INT64_MAX;
-    } else if (store->looked_ns == 0 || now - store->looked_ns > NS_PER_S) {
+    } else if (store->looked_ns == 0 || now - store->looked_ns > LOOK_NS) {
         struct statvfs fs;
         if (statvfs(store->directory, &fs) == 0)
             store->stats.free_bytes = (int64_t)(fs.f_bavail * fs.f_frsize);

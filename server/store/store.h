@@ -114,7 +114,7 @@ struct store_stats {
     uint64_t checkpoints;
     uint64_t commit_ns; /* time spent in them */
     int64_t wal_bytes;
-    int64_t free_bytes; /* of the file system, as of the last look (≤ 1 s old) */
+    int64_t free_bytes; /* of the file system, as of the last look (≤ 40 ms old) */
 };
 
 /* The thread. store_start after opening; the three put calls may come from the engine thread only; store_stop

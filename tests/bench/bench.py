@@ -150,7 +150,9 @@ class Bench:
         self.rows = []
 
     def client(self, poold, *words):
-        os.sync()  # what an earlier work left to be written back must not slow this one's fsyncs
+        # What an earlier work left to be written back and checkpointed must not slow this one's fsyncs.
+        os.sync()
+        time.sleep(0.3)
         before = poold.commits()
         done = subprocess.run([self.options.client, str(poold.port)] + [str(w) for w in words], capture_output=True,
                               text=True)

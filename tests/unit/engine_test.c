@@ -523,6 +523,24 @@ static void a_full_disk_is_told_and_survived(void **state)
     sim_check_results(&sim, seq);
 }
 
+/* Neither who asks while the disk is full nor who asked in the turn that found it so waits for room. */
+static void nobody_waits_for_room(void **state)
+{
+    (void)state;
+    int64_t ended = map_of(3, 1), seq = map_of(200, 3);
+    sim_end(&sim, ended, 5000);
+    store_fail_commit(sim.store, 1, STORE_FULL);
+    struct sim_ask *found = sim_ask(&sim, ASK_DELETE, ended);
+    sim_send(found);
+    sim_wait(&sim, found, 500);
+    while (!sim.core.storage_full)
+        sim_step(&sim);
+    struct sim_ask *later = sim_ask(&sim, ASK_CANCEL, seq);
+    sim_send(later);
+    assert_int_equal(later->r.status, ENGINE_STORE_FULL);
+    assert_int_equal(sim_end(&sim, seq, 9000).state, JOB_CANCELLED); /* all the same */
+}
+
 /* A submission meets the full disk while a turn is on its way: the turn must not be given to the store twice. */
 static void a_full_disk_for_one_is_not_for_all(void **state)
 {
@@ -843,6 +861,7 @@ int main(int argc, char **argv)
         RULE(a_waited_apply_needs_one_commit),
         RULE(a_deadline_answers_202_after_the_commit_only),
         RULE(a_full_disk_is_told_and_survived),
+        RULE(nobody_waits_for_room),
         RULE(a_full_disk_for_one_is_not_for_all),
         RULE(an_unknown_commit_ends_the_service),
         RULE(an_apply_waits_for_a_slice_not_for_the_map),
