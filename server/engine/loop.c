@@ -3,6 +3,7 @@
  * After every poll (uv_check) the turn ends: everything that came in together is dispatched together and committed
  * together. */
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sysexits.h>
@@ -87,12 +88,22 @@ static void on_check(uv_check_t *check)
     set_timer(engine);
 }
 
+/* What a large job needed goes back to the system a second after the last work (PSS of the server after a map of 3 M:
+ * 24 MB, then 17.5). */
+static void give_memory_back(struct engine *engine)
+{
+    if (!engine->timer_fast && !engine->trimmed)
+        malloc_trim(0);
+    engine->trimmed = !engine->timer_fast;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct engine *engine = timer->data;
     core_tick(&engine->core);
     if (engine->drain_deadline_ns && (core_drained(&engine->core) || clock_mono_ns() > engine->drain_deadline_ns))
         engine_end(engine, EX_OK);
+    give_memory_back(engine);
     set_timer(engine);
 }
 

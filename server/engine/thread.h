@@ -37,7 +37,7 @@ struct engine {
     uv_poll_t wake_poll;
     uv_check_t check;
     uv_timer_t timer;
-    bool timer_fast;
+    bool timer_fast, trimmed;
     struct mailbox requests, written, loaded, reaped;
 
     struct channel control;
