@@ -321,12 +321,17 @@ static void a_kill_leaves_lines_and_blame(void **state)
     await(&rig, ACTIVITY_RUNNING, 42);
     kill(rig.pid, SIGKILL);
     assert_int_equal(WTERMSIG(fate(&rig)), SIGKILL);
+    /* Both lines are there: in the outbox, or already sent when the worker was slow (OUTBOX_FLUSH_NS). */
+    uint32_t sent = 0;
+    while (next_result(&rig))
+        sent += rig.result.count;
     workbench_outbox(rig.bench, 9, &lines);
-    assert_int_equal(lines.first, 0);
-    assert_int_equal(lines.count, 2);
-    const char *expected = "{\"index\":40,\"value\":0}\n{\"index\":41,\"value\":0}\n";
-    assert_int_equal(lines.bytes, strlen(expected));
-    assert_memory_equal(lines.lines, expected, lines.bytes);
+    const char *expected[] = {"{\"index\":40,\"value\":0}\n", "{\"index\":41,\"value\":0}\n"};
+    assert_int_equal(sent + lines.count, 2);
+    for (uint32_t i = 0; i < lines.count; i++) {
+        size_t length = strlen(expected[0]);
+        assert_memory_equal(lines.lines + i * length, expected[sent + i], length);
+    }
     assert_int_equal(rig.board->activity, ACTIVITY_RUNNING);
     assert_int_equal(rig.board->generation, GENERATION);
     assert_int_equal(rig.board->index, 42);
