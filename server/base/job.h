@@ -41,6 +41,13 @@ struct job_options {
 };
 struct job_options job_options_default(void);
 
+/* Which options somebody spoke about: a request, a manifest's defaults or ceilings. */
+enum {
+    OPTION_CHUNKSIZE = 1 << 0, OPTION_PROCESSES = 1 << 1, OPTION_TIMEOUT = 1 << 2, OPTION_MAX_ATTEMPTS = 1 << 3,
+    OPTION_BACKOFF = 1 << 4, OPTION_PRIORITY = 1 << 5, OPTION_ISOLATION = 1 << 6, OPTION_FAIL_FAST = 1 << 7,
+    OPTION_RETENTION = 1 << 8,
+};
+
 struct job_counts {
     int64_t total, ready, running, waiting, succeeded, failed, cancelled;
 };

@@ -38,6 +38,7 @@ enum engine_status {
     ENGINE_ENDED,            /* 409: cancel of a job that has ended */
     ENGINE_NOT_ENDED,        /* 409: delete of a job that has not ended */
     ENGINE_TOO_MANY,         /* 413/429: items of the job, or jobs, over the limit */
+    ENGINE_OVER_CEILING,     /* 422: an option is beyond what the function's manifest allows; `problem` says which */
     ENGINE_STORE_FULL,       /* 507 */
     ENGINE_STORE_FAILED,     /* 503; the outcome is unknown */
 };
@@ -84,6 +85,8 @@ struct engine_request {
             char function[65];
             enum job_kind kind;
             struct job_options options;
+            unsigned asked;              /* OPTION_…: those that the request gave; others are the function's to set */
+            char problem[256];           /* out: OVER_CEILING */
             struct engine_chunk *chunks; /* taken over */
             char key[256];               /* Idempotency-Key or "" */
             uint64_t fingerprint;
@@ -122,6 +125,7 @@ struct engine_request {
             uint32_t attempt;            /* out: the current or next one */
             int64_t started_ms;          /* out: running */
             unsigned slot;               /* out: running */
+            struct blob *progress;       /* out: running: what it last said of itself, JSON; a reference or NULL */
             int64_t due_ms;              /* out: waiting */
         } item;
         struct {
@@ -164,7 +168,7 @@ struct engine_pool {
     int64_t items_queued;
     unsigned worker_count;
     struct engine_worker *workers;
-    struct blob *functions; /* JSON array of manifests, as the workers said hello with; NULL while unknown */
+    struct blob *functions; /* JSON array: all that can be called, as /v1/functions shows it; NULL while unknown */
     struct engine_counters counters;
     struct store_stats store;
 };

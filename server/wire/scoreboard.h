@@ -24,6 +24,9 @@ struct scoreboard_slot {
     _Atomic uint32_t attempt;
     _Atomic int64_t started_ns;  /* clock_coarse_ns when the item started; 0 when idle */
     _Atomic uint64_t items_done; /* by this generation */
+    _Atomic uint32_t verdict;    /* enum failure (job.h) that the worker knows its own coming death to be: memory */
+    _Atomic uint32_t loading;    /* definition it is loading into itself (a plugin's initialiser runs), or 0 */
+    _Atomic uint64_t limit, peak; /* of that verdict, bytes */
 };
 
 #define SCOREBOARD_PAGE 4096 /* what mmap can give a worker of its own; a machine with larger pages gets an error */

@@ -23,22 +23,23 @@ TEXT
 declare -A may=(
     [server/base]="server/base/"
     [server/wire]="server/base/ server/wire/"
+    [server/manifest]="server/base/ server/wire/limits.h server/wire/scan.h server/manifest/"
     [server/supervisor]="server/base/ server/wire/ server/supervisor/"
     [server/store]="server/base/ server/wire/ server/store/"
     [server/objects]="server/base/ server/wire/ server/store/store.h server/objects/"
-    [server/engine]="server/base/ server/wire/ server/store/store.h server/objects/objects.h server/engine/"
+    [server/engine]="server/base/ server/wire/ server/store/store.h server/objects/objects.h server/manifest/ server/engine/"
     [server/dashboard]="server/base/ server/dashboard/"
     [server/http]="server/base/ server/wire/ server/engine/engine.h server/objects/objects.h server/store/store.h
         server/dashboard/ server/http/"
-    [server]="server/base/ server/wire/ server/store/ server/objects/ server/engine/ server/http/ server/"
-    [workers]="server/base/ server/wire/ workers/"
+    [server]="server/base/ server/wire/ server/manifest/ server/store/ server/objects/ server/engine/ server/http/ server/"
+    [workers]="server/base/ server/wire/ server/manifest/ workers/"
 )
 
 # Which libraries' headers may be included where: HEADER=FOLDER…
 only_in=(
     "sqlite3.h=server/store/sqlite/"
     "microhttpd.h=server/http/"
-    "jansson.h=server/store/ server/objects/ server/engine/ server/http/ server/main.c workers/"
+    "jansson.h=server/manifest/ server/store/ server/objects/ server/engine/ server/http/ server/main.c workers/"
     "uv.h=server/wire/ server/supervisor/ server/store/ server/objects/ server/engine/ server/http/ server/main.c workers/"
 )
 

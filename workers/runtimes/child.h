@@ -1,0 +1,52 @@
+/* child: one process of a function: started without a shell, in a group of its own, with its limits; ended with all its
+ * descendants. The only place besides the supervisor that makes processes (vfork + exec; NUMBERS.md: 3.4 k a second).
+ * One thread. */
+#ifndef POOLD_RUNTIMES_CHILD_H
+#define POOLD_RUNTIMES_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "manifest/manifest.h"
+
+enum { CHILD_FDS_MAX = 6 };
+
+struct child_plan {
+    char *const *argv;
+    char *const *envp;
+    const char *directory;
+    int fds[CHILD_FDS_MAX]; /* become 0, 1, 2, 3…; -1: /dev/null for 0, closed for others. All else is closed. */
+    unsigned fd_count;
+    const struct manifest_limits *limits; /* files, cpu (of the whole process: exec), memory backstop */
+    bool cpu_is_per_process;              /* set RLIMIT_CPU at the start (exec); a runtime's is moved item by item */
+};
+
+struct child {
+    pid_t pid;   /* 0 = none */
+    int pidfd;   /* readable when it has ended */
+};
+
+struct child_end {
+    int signal;     /* 0 = it exited */
+    int exit_code;  /* -1 when killed by a signal */
+    struct rusage usage;
+};
+
+/* Called once per worker: subreaper, no_new_privs. */
+void child_setup(void);
+/* 0; or -1 with the reason ("convert: No such file or directory"): what exec said is known when this returns. */
+int child_start(struct child *, const struct child_plan *, struct error *);
+/* Signals its process group and every descendant outside of the group (setsid, double fork). */
+void child_signal(const struct child *, int signal);
+/* Reaps it (it has ended: pidfd is readable; blocks otherwise), kills and reaps every descendant that is left, closes
+ * the pidfd. */
+void child_reap(struct child *, struct child_end *);
+/* Resident bytes of it and all its descendants together; 0 when that cannot be read. */
+int64_t child_resident(const struct child *);
+/* Kills and reaps all children of this process but those in `keep`. */
+void children_sweep(const pid_t keep[], unsigned count);
+
+#endif
