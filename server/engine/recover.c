@@ -89,6 +89,7 @@ static void blame_all(struct core *core, const struct scoreboard *board)
         blame(core, slot);
         atomic_store(&slot->activity, ACTIVITY_NONE); /* no worker runs: we are the one writer */
         atomic_store(&slot->job, 0);
+        scoreboard_forget_loads(slot);
     }
 }
 

@@ -85,6 +85,12 @@ void scoreboard_mark_stopped(int fd)
     scoreboard_unmap(&board);
 }
 
+void scoreboard_forget_loads(struct scoreboard_slot *slot)
+{
+    atomic_store(&slot->loading, 0);
+    memset(slot->loads, 0, sizeof slot->loads);
+}
+
 struct scoreboard_slot *scoreboard_slot(const struct scoreboard *scoreboard, unsigned slot)
 {
     CHECK(slot < scoreboard->slots, "slot %u of %u", slot, scoreboard->slots);

@@ -21,6 +21,7 @@ struct function {
     bool prints;         /* its stdout and stderr are the item's log */
     bool unchecked;      /* its values may not be JSON: the worker looks before it believes */
     int (*call)(struct call *); /* 0 once the value is written, -1 after call_error */
+    void *context;              /* the function's own (a plugin's: see runtimes/plugin.c) */
 };
 
 struct call {
@@ -31,6 +32,12 @@ struct call {
     bool star;        /* the item is an array of arguments (only for takes_star) */
     uint32_t attempt; /* 1 for the first */
     const char *name; /* of the function, for messages */
+    const struct function *function; /* the one that is called */
+    const char *job_id;
+    uint32_t index;      /* of the item in its job */
+    int64_t deadline_ns; /* clock_mono_ns by which it must have ended; 0 = none */
+    /* shows `json` as how far the item is; may be NULL */
+    void (*progress)(struct call *, const char *json, size_t length);
 
     /* where the value goes: owned by the caller, used through call_room */
     char *value;
@@ -38,7 +45,7 @@ struct call {
     size_t value_length;
     size_t value_max;
     bool (*more)(struct call *, size_t bytes); /* makes value and room good for `bytes`, or says no; may be NULL */
-    void *context;                             /* of `more` */
+    void *context;                             /* of `more` and `progress` */
 
     /* valid after -1 */
     const char *error_type; /* "error", "too_large" */
