@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "manifest/manifest.h"
 
-enum { CHILD_FDS_MAX = 6 };
+enum { CHILD_FDS_MAX = 6, CHILDREN_MAX = 64 /* at once */ };
 
 struct child_plan {
     char *const *argv;
@@ -41,12 +41,17 @@ void child_setup(void);
 int child_start(struct child *, const struct child_plan *, struct error *);
 /* Signals its process group and every descendant outside of the group (setsid, double fork). */
 void child_signal(const struct child *, int signal);
+/* Ends it: SIGTERM to all of it, SIGKILL after grace_ms; then as child_reap. */
+void child_stop(struct child *, unsigned grace_ms, struct child_end *);
 /* Reaps it (it has ended: pidfd is readable; blocks otherwise), kills and reaps every descendant that is left, closes
  * the pidfd. */
 void child_reap(struct child *, struct child_end *);
 /* Resident bytes of it and all its descendants together; 0 when that cannot be read. */
 int64_t child_resident(const struct child *);
-/* Kills and reaps all children of this process but those in `keep`. */
-void children_sweep(const pid_t keep[], unsigned count);
+/* Kills and reaps all children of this process but those that child_start made and nobody has reaped yet: what
+ * functions have left behind. One system call when there is nothing. */
+void children_sweep(void);
+/* SIGKILL to the groups of all that child_start made. Async-signal-safe: for a worker that must die now. */
+void children_kill(void);
 
 #endif

@@ -49,6 +49,7 @@ struct host {
     void (*ended)(void *context, uint32_t place, const struct outcome *);    /* in order, once for each */
     void (*output)(void *context, uint32_t place, unsigned stream, const char *bytes, size_t length); /* 1 out, 2 err */
     void (*progress)(void *context, uint32_t place, const char *json, size_t length);
+    void (*start_failed)(void *context, const char *reason); /* a runtime did not start; once for each try */
     int channel_fd;      /* hang-up means: the server is gone, kill everything and exit */
     int stop_fd;         /* readable once SIGTERM has come (an eventfd set by the handler) */
     unsigned grace_ms;   /* from SIGTERM to SIGKILL */
