@@ -68,6 +68,7 @@ struct job_view {
     int64_t retried_by;     /* seq of the newest retry; 0 */
     int64_t retried_by_created_ms;
     bool uploading;         /* its own POST is still sending items */
+    char waiting_for[200];  /* why its items cannot start now; "". Of live jobs only, never stored */
 };
 
 #endif

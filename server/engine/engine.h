@@ -169,6 +169,7 @@ struct engine_pool {
     unsigned worker_count;
     struct engine_worker *workers;
     struct blob *functions; /* JSON array: all that can be called, as /v1/functions shows it; NULL while unknown */
+    char functions_problem[512]; /* why the last reload was refused (the set before it is in force), or "" */
     struct engine_counters counters;
     struct store_stats store;
 };
