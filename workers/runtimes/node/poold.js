@@ -1,0 +1,29 @@
+'use strict';
+/* poold: what a function may ask about the item that it works on, and say while it does.
+ *
+ *     const poold = require('poold');      // in an ES module: the global `poold`
+ *     poold.progress(0.5);                 // any JSON; shown as the item's progress
+ *     poold.job; poold.index; poold.attempt; poold.deadline
+ *
+ * `deadline` is in seconds since 1970, null without a time-out. Without a launcher (in a function's own tests), and
+ * between items, all are null and progress goes nowhere. */
+
+let source = null; // the launcher: { item: () => {job, index, attempt, deadline} or null, progress: (value) => {} }
+
+function of(name) {
+    const item = source && source.item();
+    return item ? item[name] : null;
+}
+
+module.exports = {
+    get job() { return of('job'); },
+    get index() { return of('index'); },
+    get attempt() { return of('attempt'); },
+    get deadline() { return of('deadline'); },
+    progress(value) {
+        if (source) source.progress(value);
+    },
+};
+
+// For the launcher alone; not enumerable, so nobody takes it for a part of the interface.
+Object.defineProperty(module.exports, Symbol.for('poold.attach'), { value: (launcher) => { source = launcher; } });
