@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "engine/engine.h"
 #include "http/http.h"
+#include "manifest/manifest.h"
 #include "store/store.h"
 #include "wire/fds.h"
 
@@ -34,6 +35,24 @@ static int parse(struct config *config, int argc, char **argv)
         return 0;
     fprintf(stderr, "poold-server is started by poold: %s\n", message);
     return -1;
+}
+
+/* --check: poold has found the options to be right before it became this program. */
+static int check(const struct config *config)
+{
+    const char *folders[CONFIG_FUNCTIONS_MAX];
+    struct error error = {""};
+    for (unsigned i = 0; i < config->functions_count; i++)
+        folders[i] = config->functions[i];
+    struct manifest_set *set = manifest_load(folders, config->functions_count, &error);
+    if (!set) {
+        fprintf(stderr, "poold: %s\n", error.text);
+        return EX_CONFIG;
+    }
+    for (unsigned i = 0; i < set->count; i++)
+        printf("%s %s %s\n", set->list[i]->name, manifest_kind_name(set->list[i]->kind), set->list[i]->source);
+    manifest_set_free(&set);
+    return fflush(stdout) ? EX_IOERR : 0;
 }
 
 static int start(struct service *s, struct error *e)
@@ -77,6 +96,8 @@ int main(int argc, char **argv)
     ignore_signals();
     if (parse(&service.config, argc, argv))
         return EX_USAGE;
+    if (service.config.check)
+        return check(&service.config);
     log_setup("server", service.config.log_level);
     int status = EX_IOERR;
     if (start(&service, &error))

@@ -59,6 +59,10 @@ static const struct option options[] = {
      .help = "A folder of function manifests (*.json). Repeat it for more;\nin the variable, separate with ':'."},
     {.name = "config", .kind = KIND_FILE, .standard = "", .value = "FILE",
      .help = "Read options from FILE: lines of `name = value`, with the\nnames of this list; # begins a comment."},
+    {.name = "check", .kind = KIND_FLAG, FIELD(check), .standard = "false", .value = "",
+     .help = "Only look whether the options and all manifests are right:\n"
+             "prints a line for each manifest and exits with 0, or says\n"
+             "what is wrong and exits with 78."},
     {.name = "log-level", .kind = KIND_LEVEL, FIELD(log_level), .standard = "info", .value = "LEVEL",
      .help = "error, warning, info or debug; lines of key=value on stderr."},
 
@@ -77,6 +81,8 @@ static const struct option options[] = {
     {.name = "hello-deadline", .kind = KIND_MS, FIELD(hello_deadline_ms), .least = 100, .most = 600 * 1000,
      .standard = "10s", .value = "TIME",
      .help = "A new worker that is silent for this long is replaced."},
+    {.name = "idle-runtimes", .kind = KIND_COUNT, FIELD(idle_runtimes), .most = 64, .standard = "2", .value = "N",
+     .help = "How many runtimes (Python, Node, ...) a worker keeps warm\nwhile they have nothing to do."},
 
     {.heading = "Storage", .name = "retention", .kind = KIND_SECONDS, FIELD(retention_s), .most = 36500 * DAY,
      .standard = "7d", .value = "TIME",
@@ -557,6 +563,7 @@ void config_print_help(void *stream)
           "SIZE is a number of bytes or has a suffix: 512K, 64M, 1G. TIME is in seconds or has a suffix:\n"
           "500ms, 10s, 5m, 12h, 7d.\n"
           "\n"
+          "SIGHUP: read the manifests again; when one is wrong, the old ones stay in force.\n"
           "SIGTERM or SIGINT: accept no more, let running items finish for --grace, exit. What was\n"
           "accepted is on disk and goes on at the next start.\n",
           out);

@@ -23,10 +23,12 @@ struct config {
     unsigned functions_count;
     char token_file[1024];     /* "" = none */
     char allow_hosts[1024];    /* further Host names that are ours, comma separated */
+    bool check;                /* look at configuration and manifests, print what was found, and exit */
     bool test_functions;       /* fault injectors may be called */
     enum log_level log_level;
     unsigned grace_s;          /* drain on SIGTERM: how long running items may finish; default 10 */
     unsigned kill_grace_ms;    /* SIGTERM → SIGKILL for one worker; default 2000 */
+    unsigned idle_runtimes;    /* of a worker: so many that have nothing to do stay warm; default 2, at most 64 */
     unsigned hello_deadline_ms; /* a worker's first sign; default 10000 */
     int64_t retention_s;       /* how long finished jobs are kept; default 604800 (7 days) */
     int64_t max_body;          /* bytes of one JSON body; default 64 MiB (NDJSON is not limited) */

@@ -229,3 +229,10 @@ void control_send_drain(struct supervisor *s, uint32_t grace_ms)
     struct message_drain m = {.grace_ms = grace_ms};
     put(s, MESSAGE_drain, 0, 0, body, message_drain_encode(&m, body));
 }
+
+void control_send_reload(struct supervisor *s, uint32_t times)
+{
+    unsigned char body[MESSAGE_BODY_MAX];
+    struct message_reload m = {.times = times};
+    put(s, MESSAGE_reload, 0, 0, body, message_reload_encode(&m, body));
+}

@@ -38,6 +38,7 @@ void control_send_worker_new(struct supervisor *, const struct slot *, int chann
 /* `was`: the slot as slots_exited returned it. */
 void control_send_worker_gone(struct supervisor *, unsigned index, const struct slot *was, const struct corpse *);
 void control_send_pool_state(struct supervisor *);
+void control_send_reload(struct supervisor *, uint32_t times);
 void control_send_drain(struct supervisor *, uint32_t grace_ms);
 
 #endif

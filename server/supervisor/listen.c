@@ -109,20 +109,37 @@ static void describe(struct listener *l)
     snprintf(l->at, sizeof l->at, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-int listener_open(struct listener *l, const struct config *config, struct error *error)
+/* The address, when we may listen there. */
+static struct addrinfo *allowed_address(const struct config *config, struct error *error)
 {
     char host[128], port[16];
-    *l = (struct listener){.fd = -1};
     if (split_address(config->listen, host, port, error) == -1)
-        return -1;
+        return NULL;
     struct addrinfo *address = resolve(host, port, error);
+    if (address == NULL || check_token(config, is_loopback(address->ai_addr), error) == 0)
+        return address;
+    freeaddrinfo(address);
+    return NULL;
+}
+
+int listener_check(const struct config *config, struct error *error)
+{
+    struct addrinfo *address = allowed_address(config, error);
     if (address == NULL)
         return -1;
-    if (check_token(config, is_loopback(address->ai_addr), error) == 0) {
-        l->fd = open_socket(address);
-        if (l->fd == -1)
-            error_set(error, "--listen %s: %s", config->listen, strerror(errno));
-    }
+    freeaddrinfo(address);
+    return 0;
+}
+
+int listener_open(struct listener *l, const struct config *config, struct error *error)
+{
+    *l = (struct listener){.fd = -1};
+    struct addrinfo *address = allowed_address(config, error);
+    if (address == NULL)
+        return -1;
+    l->fd = open_socket(address);
+    if (l->fd == -1)
+        error_set(error, "--listen %s: %s", config->listen, strerror(errno));
     freeaddrinfo(address);
     if (l->fd == -1)
         return -1;

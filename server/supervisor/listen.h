@@ -18,6 +18,8 @@ struct listener {
 
 /* Binds and listens. Refuses (-1) an address beyond loopback without a token: whoever reaches it may run functions. */
 int listener_open(struct listener *, const struct config *, struct error *);
+/* The same, but only says whether it would be refused. */
+int listener_check(const struct config *, struct error *);
 void listener_close(struct listener *);
 
 #endif

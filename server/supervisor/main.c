@@ -1,5 +1,6 @@
 /* poold: reads its options, takes the data directory and the port, then keeps a server and its workers alive. */
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "base/config.h"
@@ -23,13 +24,33 @@ static int run(const struct config *config)
     return status;
 }
 
+/* Returns only when something is wrong. */
+static int check(const struct config *config, char **argv)
+{
+    struct error error = {""};
+    supervisor_check(&supervisor, config, argv, &error);
+    fprintf(stderr, "poold: %s\n", error.text);
+    return EX_CONFIG;
+}
+
+/* Options that cannot be read: what --check was to find out, too. */
+static int refuse(char **argv, const char *message)
+{
+    int status = EX_USAGE;
+    for (char **word = argv + 1; *word != NULL; word++)
+        if (strcmp(*word, "--check") == 0)
+            status = EX_CONFIG;
+    fprintf(stderr, "poold: %s\n", message);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     static struct config config;
     char message[1024];
     switch (config_parse(&config, argc, argv, message, sizeof message)) {
     case CONFIG_OK:
-        return run(&config);
+        return config.check ? check(&config, argv) : run(&config);
     case CONFIG_HELP:
         config_print_help(stdout);
         return 0;
@@ -39,6 +60,5 @@ int main(int argc, char **argv)
     case CONFIG_ERROR:
         break;
     }
-    fprintf(stderr, "poold: %s\n", message);
-    return EX_USAGE;
+    return refuse(argv, message);
 }

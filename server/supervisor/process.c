@@ -116,7 +116,7 @@ void server_start_if_due(struct supervisor *s, int64_t now)
     if (s->phase != PHASE_RUN || s->server.state != SERVER_DOWN || slots_alive(&s->pool.slots) > 0 ||
         backoff_left(&s->server.backoff, now) > 0)
         return;
-    reap_kill_strangers();
+    supervisor_kill_strangers(s);
     if (start(s, now) == 0)
         return;
     log_event(LOG_ERROR, "server.not_started", "error=\"%s\"", strerror(errno));

@@ -1,6 +1,7 @@
 #include "supervisor/reap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,31 +11,39 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/check.h"
 #include "base/fd.h"
 #include "base/log.h"
 
-#define INHERITED_MAX 64
-
-static pid_t inherited[INHERITED_MAX];
+static pid_t *inherited;
 static unsigned inherited_count;
 
-/* Calls `each` for our children; none when the kernel or the container has no such file. */
-static void for_children(void (*each)(pid_t))
+/* Our children as "12 345 ", however many; empty when the kernel or the container has no such file. */
+static void read_children(struct buf *text)
 {
-    char path[64], text[16384];
+    char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    if (fd_read_file(path, text, sizeof text) <= 0)
-        return;
-    char *rest = text;
-    for (char *word; (word = strsep(&rest, " ")) != NULL;)
-        if (rest != NULL && word[0] != '\0') /* the last may be cut */
-            each((pid_t)atoi(word));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd == -1 ? 0 : 1;
+    while (got > 0) {
+        got = read(fd, buf_reserve(text, 4096), 4096);
+        text->length += got > 0 ? (size_t)got : 0;
+    }
+    fd_close(&fd);
 }
 
-static void note_inherited(pid_t pid)
+static void note_inherited(void)
 {
-    if (inherited_count < INHERITED_MAX)
-        inherited[inherited_count++] = pid;
+    struct buf text = BUF_EMPTY;
+    read_children(&text);
+    char *end, *at = (char *)(uintptr_t)buf_cstr(&text);
+    for (long pid; (pid = strtol(at, &end, 10)) > 0; at = end) {
+        inherited = realloc(inherited, (inherited_count + 1) * sizeof *inherited);
+        CHECK(inherited != NULL, "out of memory");
+        inherited[inherited_count++] = (pid_t)pid;
+    }
+    buf_free(&text);
 }
 
 static bool is_inherited(pid_t pid)
@@ -55,7 +64,7 @@ static void forget_inherited(pid_t pid)
 void reap_setup(void)
 {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    for_children(note_inherited);
+    note_inherited();
 }
 
 static struct corpse take(pid_t pid)
@@ -71,13 +80,13 @@ static struct corpse take(pid_t pid)
     };
 }
 
-void reap_children(bool (*is_ours)(void *context, pid_t), void (*gone)(void *context, const struct corpse *),
-                   void *context)
+unsigned reap_children(bool (*is_ours)(void *context, pid_t), void (*gone)(void *context, const struct corpse *),
+                       void *context)
 {
-    for (;;) {
+    for (unsigned count = 0;; count++) {
         siginfo_t info = {0};
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 || info.si_pid == 0)
-            return;
+            return count;
         if (is_ours(context, info.si_pid))
             kill(-info.si_pid, SIGKILL);
         forget_inherited(info.si_pid);
@@ -86,14 +95,19 @@ void reap_children(bool (*is_ours)(void *context, pid_t), void (*gone)(void *con
     }
 }
 
-static void kill_stranger(pid_t pid)
+unsigned reap_kill_strangers(bool (*is_ours)(void *context, pid_t), void *context)
 {
-    if (is_inherited(pid) || kill(pid, SIGKILL) == -1)
-        return;
-    log_event(LOG_INFO, "stranger.killed", "pid=%d", (int)pid);
-}
-
-void reap_kill_strangers(void)
-{
-    for_children(kill_stranger);
+    struct buf text = BUF_EMPTY;
+    unsigned count = 0;
+    read_children(&text);
+    char *end, *at = (char *)(uintptr_t)buf_cstr(&text);
+    for (long number; (number = strtol(at, &end, 10)) > 0; at = end) {
+        pid_t pid = (pid_t)number;
+        if (is_inherited(pid) || is_ours(context, pid) || kill(pid, SIGKILL) == -1)
+            continue;
+        count++;
+        log_event(LOG_INFO, "stranger.killed", "pid=%d", (int)pid);
+    }
+    buf_free(&text);
+    return count;
 }

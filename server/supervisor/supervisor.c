@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -72,6 +73,18 @@ int supervisor_init(struct supervisor *s, const struct config *config, struct er
     return datadir_write_address(s->config.data, s->listener.at, error);
 }
 
+int supervisor_check(struct supervisor *s, const struct config *config, char **argv, struct error *error)
+{
+    char path[PATH_MAX];
+    *s = (struct supervisor){.config = *config};
+    if (find_libexec(s, error) == -1 || check_program(s, "poold-server", error) == -1 ||
+        check_program(s, "poold-worker", error) == -1 || listener_check(config, error) == -1)
+        return -1;
+    supervisor_program(s, "poold-server", path);
+    execv(path, argv);
+    return error_set(error, "%.400s: %s", path, strerror(errno));
+}
+
 struct config supervisor_child_config(const struct supervisor *s)
 {
     struct config config = s->config;
@@ -103,6 +116,18 @@ static void on_gone(void *context, const struct corpse *corpse)
     struct supervisor *s = context;
     if (!pool_exited(s, corpse) && !server_exited(s, corpse))
         log_event(LOG_DEBUG, "orphan.reaped", "pid=%d", (int)corpse->pid);
+}
+
+unsigned supervisor_kill_strangers(struct supervisor *s)
+{
+    return reap_kill_strangers(is_ours, s);
+}
+
+/* With a worker's end its orphans come to us, with the end of these theirs. */
+static void on_deaths(struct supervisor *s)
+{
+    if (reap_children(is_ours, on_gone, s) > 0)
+        supervisor_kill_strangers(s);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -168,13 +193,22 @@ static void on_terminate(struct supervisor *s, int number)
     pool_stop_all(s, 0);
 }
 
+/* A server that is not there reads the manifests anyway when it starts; one that is starting may have read them. */
+static void on_reload(struct supervisor *s)
+{
+    s->reloads++;
+    log_event(LOG_INFO, "reload", "times=%u server=%s", s->reloads, server_state_name(s->server.state));
+    if (s->phase == PHASE_RUN)
+        control_send_reload(s, s->reloads);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct supervisor *s = handle->data;
     if (number == SIGCHLD)
-        reap_children(is_ours, on_gone, s);
+        on_deaths(s);
     else if (number == SIGHUP)
-        log_event(LOG_INFO, "reload", "note=\"nothing to reload yet\"");
+        on_reload(s);
     else
         on_terminate(s, number);
     supervisor_step(s);
@@ -211,6 +245,18 @@ static void close_loop(struct supervisor *s)
     CHECK(result == 0, "uv_loop_close: %s", uv_strerror(result));
 }
 
+/* Nothing of what functions have started outlives the service. What does not even die by SIGKILL hangs in the kernel:
+ * we do not wait longer than a second for that. */
+static void end_strangers(struct supervisor *s)
+{
+    const struct timespec pause = {.tv_nsec = 2 * NS_PER_MS};
+    int64_t end = supervisor_now() + NS_PER_S;
+    while (supervisor_kill_strangers(s) > 0 && supervisor_now() < end) {
+        nanosleep(&pause, NULL);
+        reap_children(is_ours, on_gone, s);
+    }
+}
+
 int supervisor_run(struct supervisor *s)
 {
     int result = uv_loop_init(&s->loop);
@@ -221,7 +267,7 @@ int supervisor_run(struct supervisor *s)
     watch_signals(s);
     supervisor_step(s);
     uv_run(&s->loop, UV_RUN_DEFAULT);
-    reap_kill_strangers();
+    end_strangers(s);
     if (s->exit_code == 0)
         scoreboard_mark_stopped(s->scoreboard_fd);
     close_loop(s);

@@ -34,10 +34,14 @@ struct supervisor {
     uv_loop_t loop;
     uv_timer_t timer;
     uv_signal_t signals[SUPERVISOR_SIGNALS];
+    uint32_t reloads; /* asked for by SIGHUP */
 };
 
 /* Takes the data directory, the port and all else that can be refused. -1: *error says what. Destroy in any case. */
 int supervisor_init(struct supervisor *, const struct config *, struct error *);
+/* --check: refuses what poold itself can refuse, then becomes the server's program, which looks at the manifests and
+ * exits. Returns only with an error. */
+int supervisor_check(struct supervisor *, const struct config *, char **argv, struct error *);
 /* Until the end; returns the exit status. */
 int supervisor_run(struct supervisor *);
 void supervisor_destroy(struct supervisor *);
@@ -48,6 +52,8 @@ int64_t supervisor_now(void);
 void supervisor_step(struct supervisor *);
 /* No new server; end with `exit_code` as soon as the workers are gone. */
 void supervisor_stop(struct supervisor *, int exit_code);
+/* SIGKILLs what no worker of ours keeps any more; how many there were. */
+unsigned supervisor_kill_strangers(struct supervisor *);
 /* The path of an executable of ours. */
 void supervisor_program(const struct supervisor *, const char *name, char path[]);
 /* The configuration as the children shall see it: the real port, the wanted size, read_only. */

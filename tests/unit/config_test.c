@@ -38,7 +38,7 @@ static void write_config(const char *text)
 static int clean_environment(void **state)
 {
     (void)state;
-    static const char *const names[] = {"CONFIG", "MAX_BODY", "DATA", "FUNCTIONS", "PROCESSES", "TEST_FUNCTIONS"};
+    static const char *const names[] = {"CONFIG", "MAX_BODY", "DATA", "FUNCTIONS", "PROCESSES", "TEST_FUNCTIONS", "CHECK"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char variable[64];
         snprintf(variable, sizeof variable, "POOLD_%s", names[i]);
@@ -57,7 +57,8 @@ static void defaults_are_as_the_header_says(void **state)
     assert_string_equal(config.allow_hosts, "");
     assert_int_equal(config.processes, 0);
     assert_int_equal(config.functions_count, 0);
-    assert_false(config.test_functions || config.read_only);
+    assert_false(config.test_functions || config.read_only || config.check);
+    assert_int_equal(config.idle_runtimes, 2);
     assert_int_equal(config.log_level, LOG_INFO);
     assert_int_equal(config.grace_s, 10);
     assert_int_equal(config.kill_grace_ms, 2000);
@@ -217,7 +218,7 @@ static void children_read_the_same(void **state)
                            "--kill-grace=1234ms", "--hello-deadline=2s", "--retention=61", "--max-body=1025",
                            "--max-item=3M", "--max-value=1", "--min-free=0", "--max-connections=9", "--max-streams=11",
                            "--max-connections-per-address=10", "--head-timeout=50ms", "--body-timeout=51ms",
-                           "--read-only"),
+                           "--idle-runtimes=64", "--check", "--read-only"),
                      CONFIG_OK);
     static struct config before;
     before = config;
@@ -240,9 +241,10 @@ static void children_of_defaults_read_the_same(void **state)
     char **argv = config_to_argv(&before, "poold-server");
     setenv("POOLD_FUNCTIONS", "/other", 1);
     setenv("POOLD_TEST_FUNCTIONS", "yes", 1);
+    setenv("POOLD_CHECK", "yes", 1);
     assert_int_equal(parse((const char *const *)argv), CONFIG_OK);
     assert_int_equal(config.functions_count, 0);
-    assert_false(config.test_functions);
+    assert_false(config.test_functions || config.check);
     assert_int_equal(config.retention_s, before.retention_s);
     assert_int_equal(config.max_body, before.max_body);
     free(argv);
