@@ -1,0 +1,260 @@
+/* plugin: see plugin.h. */
+#include "runtimes/plugin.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/check.h"
+#include "runtimes/guard.h"
+#include "runtimes/loads.h"
+#include "runtimes/plugin_call.h"
+#include "wire/limits.h"
+#include "wire/scan.h"
+
+/* What a plugin of the first release has at least. */
+#define PLUGIN_SIZE (offsetof(struct poold_plugin, finalise) + sizeof(void (*)(void)))
+#define FUNCTION_SIZE (offsetof(struct poold_function, flags) + sizeof(uint32_t))
+#define FUNCTIONS_MAX 1024
+
+struct plugin_function {
+    struct function as_function; /* first: as_function.context is the plugin */
+    poold_function_call *call;
+};
+
+struct plugin {
+    LIST_ENTRY(plugin) next;
+    struct manifest *manifest;
+    struct scoreboard_slot *board;
+    void *library;
+    struct poold_plugin says; /* what it does not have is 0 */
+    bool initialised;
+    int64_t held; /* guard.h */
+    struct poold_call call;
+    struct plugin_function *functions; /* says.count */
+};
+
+static LIST_HEAD(, plugin) open_plugins;
+static bool calling; /* one of them runs: then it cannot be finalised when the process exits */
+
+/* ---- calling ---- */
+
+static int call_plugin(struct call *call)
+{
+    const struct plugin_function *function = (const struct plugin_function *)(const void *)call->function;
+    struct plugin *plugin = call->function->context;
+    calling = true;
+    guard_begin(plugin->board, &plugin->manifest->limits, &plugin->held);
+    int result = plugin_call_run(&plugin->call, call, function->call);
+    guard_end();
+    calling = false;
+    return result;
+}
+
+/* ---- believing what it says ---- */
+
+static bool is_name(const char *name)
+{
+    const char *const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    return name && *name && strchr(letters, *name) &&
+           strspn(name + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.-") == strlen(name + 1) &&
+           strlen(name) <= FUNCTION_NAME_MAX;
+}
+
+static bool is_json(const char *text)
+{
+    return text && scan_is_value(text, text + strlen(text), NULL);
+}
+
+static int take_function(struct plugin *plugin, uint32_t place, const struct poold_function *theirs,
+                         struct error *error)
+{
+    if (!is_name(theirs->name))
+        return error_set(error, "%s: its function %u has no proper name", plugin->manifest->plugin, place);
+    if (plugin_function(plugin, theirs->name))
+        return error_set(error, "%s: has two functions called %s", plugin->manifest->plugin, theirs->name);
+    if (theirs->call == NULL)
+        return error_set(error, "%s: its function %s has nothing to call", plugin->manifest->plugin, theirs->name);
+    plugin->functions[place] = (struct plugin_function){
+        .as_function = {.name = theirs->name,
+                        .summary = theirs->summary,
+                        .example = is_json(theirs->example) ? theirs->example : NULL,
+                        .takes_star = theirs->flags & POOLD_STAR,
+                        .prints = true,
+                        .unchecked = true,
+                        .call = call_plugin,
+                        .context = plugin},
+        .call = theirs->call,
+    };
+    return 0;
+}
+
+static int take_functions(struct plugin *plugin, struct error *error)
+{
+    const char *path = plugin->manifest->plugin;
+    uint32_t count = plugin->says.count;
+    if (count == 0 || plugin->says.functions == NULL)
+        return error_set(error, "%s: offers no function", path);
+    size_t stride = plugin->says.functions->size;
+    if (count > FUNCTIONS_MAX || stride < FUNCTION_SIZE || stride % _Alignof(struct poold_function) != 0)
+        return error_set(error, "%s: its list of functions is broken (%u, each of %zu bytes)", path, count, stride);
+    plugin->functions = calloc(count, sizeof *plugin->functions);
+    CHECK(plugin->functions, "out of memory");
+    for (uint32_t i = 0; i < count; i++) {
+        struct poold_function theirs = {0};
+        memcpy(&theirs, (const char *)plugin->says.functions + i * stride,
+               stride < sizeof theirs ? stride : sizeof theirs);
+        if (take_function(plugin, i, &theirs, error) == -1)
+            return -1;
+    }
+    return 0;
+}
+
+/* Version first: of another one we cannot know what the sizes mean. */
+static int take_plugin(struct plugin *plugin, const struct poold_plugin *theirs, struct error *error)
+{
+    const char *path = plugin->manifest->plugin;
+    if (theirs == NULL)
+        return error_set(error, "%s: poold_plugin() returned nothing", path);
+    if (theirs->version != POOLD_VERSION)
+        return error_set(error, "%s: is made for version %u of poold.h, this poold has %u", path, theirs->version,
+                         POOLD_VERSION);
+    if (theirs->size < PLUGIN_SIZE)
+        return error_set(error, "%s: its struct poold_plugin has %zu bytes, at least %zu are needed", path, theirs->size,
+                         PLUGIN_SIZE);
+    memcpy(&plugin->says, theirs, theirs->size < sizeof plugin->says ? theirs->size : sizeof plugin->says);
+    return take_functions(plugin, error);
+}
+
+/* ---- loading ---- */
+
+static int run_initialise(const struct poold_host *host, struct poold_call *it, const char *item, size_t length)
+{
+    const struct plugin *plugin = it->call->context;
+    int result = plugin->says.initialise(host, it, item, length);
+    if (result == 0)
+        host->value(it, "", 0);
+    return result;
+}
+
+static int initialise(struct plugin *plugin, struct error *error)
+{
+    const char *initargs = plugin->manifest->initargs ? plugin->manifest->initargs : "[]";
+    char no_value;
+    struct call call = {.item = initargs,
+                        .length = strlen(initargs),
+                        .name = "its initialiser",
+                        .attempt = 1,
+                        .value = &no_value,
+                        .context = plugin};
+    if (plugin->says.initialise && plugin_call_run(&plugin->call, &call, run_initialise) == -1)
+        return error_set(error, "%s: %s", plugin->manifest->plugin, call.error);
+    plugin->initialised = true;
+    return 0;
+}
+
+static int load(struct plugin *plugin, struct error *error)
+{
+    const char *path = plugin->manifest->plugin;
+    const struct poold_plugin *(*entry)(void);
+    plugin->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (plugin->library == NULL)
+        return error_set(error, "%s", dlerror()); /* begins with the path */
+    *(void **)&entry = dlsym(plugin->library, "poold_plugin");
+    if (entry == NULL)
+        return error_set(error, "%s: is no plugin of poold: it exports no poold_plugin()", path);
+    return take_plugin(plugin, entry(), error) == -1 ? -1 : initialise(plugin, error);
+}
+
+static int load_guarded(struct plugin *plugin, uint32_t definition, struct error *error)
+{
+    loads_begin(plugin->board, definition);
+    guard_begin_load(plugin->board, &plugin->manifest->limits, &plugin->held, plugin->manifest->start_timeout_ms);
+    calling = true;
+    int result = load(plugin, error);
+    calling = false;
+    guard_end();
+    loads_end(plugin->board, result == 0 ? NULL : error->text);
+    return result;
+}
+
+static void finalise_all(void)
+{
+    struct plugin *plugin;
+    LIST_FOREACH(plugin, &open_plugins, next)
+    {
+        if (!calling && plugin->initialised && plugin->says.finalise)
+            plugin->says.finalise();
+    }
+}
+
+int plugin_open(struct manifest *manifest, uint32_t definition, struct scoreboard_slot *board, struct plugin **result,
+                struct error *error)
+{
+    static bool at_exit;
+    *result = NULL;
+    if (loads_refused(board, definition, error))
+        return -1;
+    struct plugin *plugin = calloc(1, sizeof *plugin);
+    CHECK(plugin, "out of memory");
+    plugin->manifest = manifest_ref(manifest);
+    plugin->board = board;
+    LIST_INSERT_HEAD(&open_plugins, plugin, next);
+    if (!at_exit)
+        at_exit = atexit(finalise_all) == 0;
+    if (load_guarded(plugin, definition, error) == -1) {
+        plugin_close(&plugin);
+        return -1;
+    }
+    *result = plugin;
+    return 0;
+}
+
+void plugin_close(struct plugin **handle)
+{
+    struct plugin *plugin = *handle;
+    if (plugin == NULL)
+        return;
+    *handle = NULL;
+    LIST_REMOVE(plugin, next);
+    if (plugin->initialised && plugin->says.finalise)
+        plugin->says.finalise();
+    plugin_call_free(&plugin->call);
+    free(plugin->functions);
+    if (plugin->library)
+        dlclose(plugin->library);
+    manifest_unref(&plugin->manifest);
+    free(plugin);
+}
+
+/* ---- what it offers ---- */
+
+const struct function *plugin_function(const struct plugin *plugin, const char *name)
+{
+    for (uint32_t i = 0; i < plugin->says.count; i++) {
+        const struct function *function = &plugin->functions[i].as_function;
+        if (function->name && strcmp(function->name, name) == 0)
+            return function;
+    }
+    return NULL;
+}
+
+void plugin_describe(const struct plugin *plugin, struct buf *list)
+{
+    buf_append_char(list, '[');
+    for (uint32_t i = 0; i < plugin->says.count; i++) {
+        const struct function *function = &plugin->functions[i].as_function;
+        buf_append_text(list, i > 0 ? ",{\"name\":" : "{\"name\":");
+        buf_append_json_string(list, function->name, strlen(function->name));
+        if (function->summary) {
+            buf_append_text(list, ",\"summary\":");
+            buf_append_json_string(list, function->summary, strlen(function->summary));
+        }
+        if (function->example)
+            buf_printf(list, ",\"example\":%s", function->example);
+        buf_append_char(list, '}');
+    }
+    buf_append_char(list, ']');
+}
