@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "http/options.h"
 
 void request_header(struct request *r, const char *name, const char *value)
 {
@@ -98,6 +99,7 @@ static const struct {
     [ENGINE_ENDED] = {PROBLEM_ENDED, "it has ended already"},
     [ENGINE_NOT_ENDED] = {PROBLEM_NOT_ENDED, "cancel it, or wait for its end"},
     [ENGINE_TOO_MANY] = {PROBLEM_TOO_MANY_ITEMS, "the limit of items or jobs is reached"},
+    [ENGINE_OVER_CEILING] = {PROBLEM_OVER_CEILING, "an option is over its ceiling"},
     [ENGINE_STORE_FULL] = {PROBLEM_STORAGE_FULL, "nothing was stored; free some space"},
     [ENGINE_STORE_FAILED] = {PROBLEM_STORAGE_FAILED, "repeat it with the same Idempotency-Key"},
 };
@@ -105,6 +107,25 @@ static const struct {
 void request_engine_problem(struct request *r, enum engine_status status)
 {
     problem_set(&r->problem, engine_problems[status].type, "%s", engine_problems[status].detail);
+}
+
+/* The text begins with the option's name. */
+static void point_at_option(struct problem *p)
+{
+    size_t length = strcspn(p->detail, " :");
+    if (option_asked(p->detail, length))
+        problem_at(p, -1, "/%.*s", (int)length, p->detail);
+}
+
+void request_submit_problem(struct request *r, const struct engine_request *e)
+{
+    if (e->status != ENGINE_OVER_CEILING || !*e->submit.problem) {
+        request_engine_problem(r, e->status);
+        return;
+    }
+    problem_set(&r->problem, PROBLEM_OVER_CEILING, "%s", e->submit.problem);
+    if (!r->upload)
+        point_at_option(&r->problem); /* of an upload, or a retry, there is no body to point into */
 }
 
 void request_fail_engine(struct request *r, enum engine_status status)

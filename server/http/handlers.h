@@ -14,10 +14,12 @@ request_step get_jobs, get_job, delete_job, post_cancel;
 request_step post_retry;
 /* results.c */
 request_step get_results;
-/* items.c, output.c */
+/* items.c, log.c */
 request_step get_item, get_log;
+/* functions.c */
+request_step get_functions, get_function;
 /* pool.c */
-request_step get_functions, get_function, get_workers, get_pool, patch_pool;
+request_step get_workers, get_pool, patch_pool;
 /* service.c, metrics.c */
 request_step get_healthz, get_readyz, get_metrics, get_openapi, get_root, any_options;
 

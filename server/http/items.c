@@ -81,6 +81,10 @@ static void write_live(struct item *i, const struct engine_request *e)
     if (e->item.state == ITEM_RUNNING) {
         buf_printf(b, ",\"worker\":%u,\"started\":", e->item.slot);
         time_write(b, e->item.started_ms);
+        if (e->item.progress) {
+            buf_append_text(b, ",\"progress\":");
+            buf_append(b, e->item.progress->data, e->item.progress->length);
+        }
     }
     if (e->item.state == ITEM_WAITING) {
         buf_append_text(b, ",\"due\":");

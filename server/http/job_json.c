@@ -96,6 +96,8 @@ void job_write(struct buf *b, const struct job_view *v, const struct blob *resul
     member_text(b, "name", v->options.name);
     buf_printf(b, ",\"state\":\"%s\"", job_state_name(v->state));
     member_text(b, "reason", v->reason);
+    if (*v->waiting_for)
+        member_text(b, "waiting_for", v->waiting_for);
     if (result)
         write_result(b, result);
     member_time(b, "created", v->created_ms);

@@ -18,19 +18,20 @@ static const struct option {
     enum option_type type;
     size_t field;
     int64_t least, most; /* counts as they are; times in seconds */
+    unsigned asked;
 } options[] = {
-    {"chunksize", TYPE_COUNT, FIELD(chunksize), 0, JOB_ITEMS_MAX},
-    {"processes", TYPE_COUNT, FIELD(processes), 0, WORKERS_MAX},
-    {"timeout", TYPE_MS, FIELD(timeout_ms), 0, DAYS(365)},
-    {"max_attempts", TYPE_COUNT, FIELD(max_attempts), 1, 1000},
-    {"backoff", TYPE_MS, FIELD(backoff_ms), 0, DAYS(1)},
-    {"priority", TYPE_COUNT, FIELD(priority), 0, 9},
-    {"isolation", TYPE_ISOLATION, FIELD(isolation), 0, 0},
-    {"fail_fast", TYPE_BOOL, FIELD(fail_fast), 0, 0},
-    {"delay", TYPE_MS, FIELD(delay_ms), 0, DAYS(365)},
-    {"retention", TYPE_SECONDS, FIELD(retention_s), 0, DAYS(3650)},
-    {"open", TYPE_BOOL, FIELD(open), 0, 0},
-    {"name", TYPE_NAME, FIELD(name), 0, 0},
+    {"chunksize", TYPE_COUNT, FIELD(chunksize), 0, JOB_ITEMS_MAX, OPTION_CHUNKSIZE},
+    {"processes", TYPE_COUNT, FIELD(processes), 0, WORKERS_MAX, OPTION_PROCESSES},
+    {"timeout", TYPE_MS, FIELD(timeout_ms), 0, DAYS(365), OPTION_TIMEOUT},
+    {"max_attempts", TYPE_COUNT, FIELD(max_attempts), 1, 1000, OPTION_MAX_ATTEMPTS},
+    {"backoff", TYPE_MS, FIELD(backoff_ms), 0, DAYS(1), OPTION_BACKOFF},
+    {"priority", TYPE_COUNT, FIELD(priority), 0, 9, OPTION_PRIORITY},
+    {"isolation", TYPE_ISOLATION, FIELD(isolation), 0, 0, OPTION_ISOLATION},
+    {"fail_fast", TYPE_BOOL, FIELD(fail_fast), 0, 0, OPTION_FAIL_FAST},
+    {"delay", TYPE_MS, FIELD(delay_ms), 0, DAYS(365), 0},
+    {"retention", TYPE_SECONDS, FIELD(retention_s), 0, DAYS(3650), OPTION_RETENTION},
+    {"open", TYPE_BOOL, FIELD(open), 0, 0, 0},
+    {"name", TYPE_NAME, FIELD(name), 0, 0, 0},
 };
 
 enum { OPTION_COUNT = sizeof options / sizeof *options };
@@ -46,6 +47,12 @@ static const struct option *find(const char *name, size_t length)
 bool option_known(const char *name)
 {
     return find(name, strlen(name)) != NULL;
+}
+
+unsigned option_asked(const char *name, size_t length)
+{
+    const struct option *o = find(name, length);
+    return o ? o->asked : 0;
 }
 
 /* ---- values, from either side as text ---- */

@@ -9,6 +9,8 @@
 #include "http/problem.h"
 #include "wire/scan.h"
 
+#define OPTIONS_ALL 0x1ffu /* every OPTION_… of job.h */
+
 enum option_result { OPTION_SET, OPTION_UNKNOWN, OPTION_BAD };
 
 /* Sets the option `name` from a JSON value. BAD: the problem's detail says what was expected (the caller knows where).
@@ -19,6 +21,8 @@ enum option_result option_from_json(struct job_options *, const char *name, size
 enum option_result option_from_text(struct job_options *, const char *name, const char *text, struct problem *);
 /* Whether there is an option of that name. */
 bool option_known(const char *name);
+/* The OPTION_… bit (job.h) of the option of that name; 0 for those that manifests do not speak of. */
+unsigned option_asked(const char *name, size_t length);
 /* Appends them all as a JSON object. */
 void options_write(const struct job_options *, struct buf *);
 

@@ -1,4 +1,4 @@
-/* Functions, workers, and the size of the pool. */
+/* Workers, and the size of the pool. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,6 @@
 #include "base/id.h"
 #include "http/handlers.h"
 #include "http/job_json.h"
-#include "http/options.h"
 #include "wire/limits.h"
 #include "wire/scan.h"
 
@@ -20,70 +19,6 @@ static struct engine_pool *pool_of(struct request *r)
         return r->ask.engine.pool.pool;
     request_fail_engine(r, r->ask.engine.status);
     return NULL;
-}
-
-/* ---- functions ---- */
-
-static void show_functions(struct request *r)
-{
-    struct engine_pool *pool = pool_of(r);
-    struct buf document = BUF_EMPTY;
-    if (!pool)
-        return;
-    if (!pool->functions) {
-        request_fail_engine(r, ENGINE_STARTING);
-        return;
-    }
-    buf_append_text(&document, "{\"functions\":");
-    buf_append(&document, pool->functions->data, pool->functions->length);
-    buf_append_text(&document, "}\n");
-    request_answer_json(r, 200, &document);
-}
-
-/* Whether the manifest [at, end) is of the function r->name. */
-static bool has_name(const struct request *r, char *at, char *end)
-{
-    struct scan_walk w;
-    char name[SEGMENT_MAX];
-    for (scan_enter(&w, at, end, false); scan_next(&w);)
-        if (w.key_end - w.key == 4 && memcmp(w.key, "name", 4) == 0 && w.kind == SCAN_STRING)
-            return json_text(w.value, w.value_end, name, sizeof name) == 0 && strcmp(name, r->name) == 0;
-    return false;
-}
-
-static void show_function(struct request *r)
-{
-    struct engine_pool *pool = pool_of(r);
-    struct buf document = BUF_EMPTY;
-    struct scan_walk w;
-    if (!pool)
-        return;
-    if (!pool->functions) {
-        request_fail_engine(r, ENGINE_STARTING);
-        return;
-    }
-    char *at = pool->functions->data;
-    for (scan_enter(&w, at, at + pool->functions->length, false); scan_next(&w);) {
-        if (has_name(r, w.value, w.value_end)) {
-            buf_append(&document, w.value, (size_t)(w.value_end - w.value));
-            buf_append_char(&document, '\n');
-            request_answer_json(r, 200, &document);
-            return;
-        }
-    }
-    request_fail(r, PROBLEM_NOT_FOUND, "there is no function of that name; GET /v1/functions lists them");
-}
-
-void get_functions(struct request *r)
-{
-    request_question(r, ASK_POOL);
-    request_ask(r, show_functions);
-}
-
-void get_function(struct request *r)
-{
-    request_question(r, ASK_POOL);
-    request_ask(r, show_function);
 }
 
 /* ---- workers ---- */

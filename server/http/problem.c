@@ -42,6 +42,7 @@ static const struct {
     [PROBLEM_EXPECTATION] = {"expectation-failed", 417, "The expectation is not supported"},
     [PROBLEM_WRONG_HOST] = {"wrong-host", 421, "The Host is not one of this service"},
     [PROBLEM_UNKNOWN_FUNCTION] = {"unknown-function", 422, "There is no function of that name"},
+    [PROBLEM_OVER_CEILING] = {"over-ceiling", 422, "An option is beyond what the function allows"},
     [PROBLEM_KEY_REUSED] = {"key-reused", 422, "The Idempotency-Key was used with another request"},
     [PROBLEM_HEAD_TOO_LARGE] = {"head-too-large", 431, "The headers are too large"},
     [PROBLEM_INTERNAL] = {"internal", 500, "Something went wrong inside"},

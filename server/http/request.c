@@ -53,6 +53,8 @@ static void ask_discard(struct ask *a)
     }
     if (e->type == ASK_APPEND)
         engine_chunk_free(&e->append.chunks);
+    if (e->type == ASK_ITEM)
+        blob_unref(&e->item.progress);
     if (e->type == ASK_POOL)
         engine_pool_free(&e->pool.pool);
     if (e->type == ASK_RESULTS)

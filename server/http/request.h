@@ -150,6 +150,8 @@ void request_fail_engine(struct request *, enum engine_status);
 void request_fail_store(struct request *, enum store_status);
 /* Sets r->problem to what the engine's status means; answers nothing. */
 void request_engine_problem(struct request *, enum engine_status);
+/* The same for a submission, of which the engine may have said more. */
+void request_submit_problem(struct request *, const struct engine_request *);
 /* Reads job r->seq from the store. False with the problem. */
 bool request_read_job(struct request *, struct job_view *);
 /* After an ASK_JOB or the like came back: the job, from its answer or the store. False when it was answered with the

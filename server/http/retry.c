@@ -9,6 +9,7 @@
 #include "http/created.h"
 #include "http/finish.h"
 #include "http/handlers.h"
+#include "http/options.h"
 #include "http/upload.h"
 #include "wire/scan.h"
 
@@ -148,6 +149,8 @@ static void begin(struct request *r, const struct job_view *view)
     memcpy(u->function, view->function, sizeof u->function);
     u->kind = view->kind;
     u->options = view->options;
+    /* What the first job ran with is what is asked for, also where its function had set it; lowered ceilings hold. */
+    u->asked = OPTIONS_ALL & ~(view->options.retention_s < 0 ? (unsigned)OPTION_RETENTION : 0);
     u->options.open = false;
     u->options.delay_ms = 0;
     u->retry_of = view->seq;

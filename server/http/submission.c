@@ -156,6 +156,7 @@ static char *take_option(struct reader *r, const char *key, size_t length, char 
         return scan_failed(r, &error);
     switch (option_from_json(&r->to->options, key, length, at, end, kind, r->problem)) {
     case OPTION_SET:
+        r->to->asked |= option_asked(key, length);
         return end;
     case OPTION_BAD:
         return value_failed(r, key, length, at);

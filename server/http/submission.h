@@ -17,6 +17,7 @@ struct submission {
     char function[65];
     enum job_kind kind;
     struct job_options options;
+    unsigned asked;       /* OPTION_…: those that were given */
     struct chunker items; /* all cut */
 };
 

@@ -16,6 +16,7 @@ static void fill(struct request *r, struct engine_request *e, struct submission 
     memcpy(e->submit.function, s->function, sizeof e->submit.function);
     e->submit.kind = s->kind;
     e->submit.options = s->options;
+    e->submit.asked = s->asked;
     e->submit.chunks = chunker_take(&s->items);
     if (r->heads.value[HEAD_IDEMPOTENCY_KEY])
         strcpy(e->submit.key, r->heads.value[HEAD_IDEMPOTENCY_KEY]); /* its length was checked */
@@ -35,8 +36,9 @@ static void submitted(struct request *r)
     } else if (e->status == ENGINE_TOO_MANY) {
         request_fail(r, PROBLEM_OVERLOADED, "too many jobs are unfinished");
         return;
-    } else if (e->status == ENGINE_NOT_LIVE) {
-        request_fail_engine(r, e->status);
+    } else if (e->status == ENGINE_NOT_LIVE || e->status == ENGINE_OVER_CEILING) {
+        request_submit_problem(r, e);
+        request_answer_problem(r);
         return;
     }
     if (!request_take_job(r, &view, &live))
@@ -99,13 +101,15 @@ static bool parse_kind(struct request *r, enum job_kind *kind)
            problem_set(&r->problem, PROBLEM_INVALID_PARAMETER, "kind must be map or starmap");
 }
 
-static bool parse_options(struct request *r, struct job_options *options)
+static bool parse_options(struct request *r, struct job_options *options, unsigned *asked)
 {
     for (unsigned i = 0; i < r->query.count; i++) {
-        if (option_from_text(options, r->query.pairs[i].name, r->query.pairs[i].value, &r->problem) == OPTION_BAD) {
+        const char *name = r->query.pairs[i].name;
+        if (option_from_text(options, name, r->query.pairs[i].value, &r->problem) == OPTION_BAD) {
             r->problem.type = PROBLEM_INVALID_PARAMETER;
             return false;
         }
+        *asked |= option_asked(name, strlen(name));
     }
     return true;
 }
@@ -125,9 +129,11 @@ static bool parse_function(struct request *r, char name[65])
 void post_jobs_upload(struct request *r)
 {
     struct job_options options = job_options_default();
+    unsigned asked = 0;
     enum job_kind kind;
     char function[65] = "";
-    if (!parse_function(r, function) || !parse_kind(r, &kind) || !parse_options(r, &options) || !created_wanted(r)) {
+    if (!parse_function(r, function) || !parse_kind(r, &kind) || !parse_options(r, &options, &asked) ||
+        !created_wanted(r)) {
         request_refuse(r);
         return;
     }
@@ -135,6 +141,7 @@ void post_jobs_upload(struct request *r)
     memcpy(u->function, function, sizeof u->function);
     u->kind = kind;
     u->options = options;
+    u->asked = asked;
     u->keyed = r->heads.value[HEAD_IDEMPOTENCY_KEY] != NULL;
     created_fingerprint(&u->fingerprint, r);
     upload_start(u, kind == JOB_STARMAP);

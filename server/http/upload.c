@@ -110,6 +110,7 @@ static void submit(struct upload *u)
     memcpy(e->submit.function, u->function, sizeof e->submit.function);
     e->submit.kind = u->kind;
     e->submit.options = u->options;
+    e->submit.asked = u->asked;
     e->submit.retry_of = u->retry_of;
     e->submit.retry_of_created_ms = u->retry_of_created_ms;
     e->submit.chunks = chunker_take(&u->chunker);
@@ -176,7 +177,7 @@ static void submitted(struct upload *u, struct engine_request *e)
     u->replayed = e->submit.replayed;
     u->replay_live = e->status != ENGINE_NOT_LIVE;
     if (e->status != ENGINE_OK && e->status != ENGINE_TIMEOUT && !(e->status == ENGINE_NOT_LIVE && u->replayed)) {
-        request_engine_problem(r, e->status);
+        request_submit_problem(r, e);
         return;
     }
     blob_unref(&e->submit.line);
