@@ -51,7 +51,7 @@ struct manifest {
     enum { LANGUAGE_NONE, LANGUAGE_PYTHON, LANGUAGE_NODE } language;
     char *module;      /* python, node: what to import; the manifest's folder is searched first */
     char *initializer; /* runtime: name of a function, or NULL */
-    char *initargs;    /* JSON array text, or NULL */
+    char *initargs;    /* for it, or for a plugin's initialise: JSON array text, or NULL */
     char *plugin;      /* absolute path of the shared object */
     char *directory;   /* working directory, absolute; the manifest's folder unless given */
     char *folder;      /* the manifest's folder, absolute */
@@ -61,7 +61,7 @@ struct manifest {
     uint32_t concurrency;          /* items at once, each function for itself; 0 = no limit */
     uint32_t max_tasks_per_child;  /* runtime, plugin: a fresh process after so many items; 0 = never */
     int64_t max_rss;               /* runtime, plugin: a fresh process once it holds so many bytes; 0 = never */
-    int64_t start_timeout_ms;      /* runtime: until it is ready; default 30000 */
+    int64_t start_timeout_ms;      /* runtime, plugin: until it is ready; default 30000 */
 };
 
 struct manifest_set {

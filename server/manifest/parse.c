@@ -275,7 +275,7 @@ static const struct {
     [KEY_PLUGIN] = {"plugin", read_plugin, OF(MANIFEST_PLUGIN), false},
     [KEY_MODULE] = {"module", read_module, OF(MANIFEST_RUNTIME), true},
     [KEY_INITIALIZER] = {"initializer", read_initializer, OF(MANIFEST_RUNTIME), true},
-    [KEY_INITARGS] = {"initargs", read_initargs, OF(MANIFEST_RUNTIME), true},
+    [KEY_INITARGS] = {"initargs", read_initargs, OF(MANIFEST_RUNTIME) | OF(MANIFEST_PLUGIN), true},
     [KEY_INPUT] = {"input", read_input, OF(MANIFEST_EXEC), false},
     [KEY_OUTPUT] = {"output", read_output, OF(MANIFEST_EXEC), false},
     [KEY_DIRECTORY] = {"directory", read_directory, ALL, false},
@@ -287,7 +287,7 @@ static const struct {
     [KEY_MAX_TASKS_PER_CHILD] = {"max_tasks_per_child", read_max_tasks, OF(MANIFEST_RUNTIME) | OF(MANIFEST_PLUGIN),
                                  false},
     [KEY_MAX_RSS] = {"max_rss", read_max_rss, OF(MANIFEST_RUNTIME) | OF(MANIFEST_PLUGIN), false},
-    [KEY_START_TIMEOUT] = {"start_timeout", read_start_timeout, OF(MANIFEST_RUNTIME), false},
+    [KEY_START_TIMEOUT] = {"start_timeout", read_start_timeout, OF(MANIFEST_RUNTIME) | OF(MANIFEST_PLUGIN), false},
 };
 
 static int read_key(struct parse *p, const struct member *m)
@@ -343,12 +343,12 @@ static int check_kinds(struct parse *p)
         if (!(keys[key].kinds & OF(p->m->kind)))
             return reader_wrong(&p->reader, &p->seen[key], "not possible with %s",
                                 p->m->kind == MANIFEST_EXEC ? "command" : manifest_kind_name(p->m->kind));
-        if (keys[key].of_language && p->m->language == LANGUAGE_NONE)
+        if (keys[key].of_language && p->m->kind == MANIFEST_RUNTIME && p->m->language == LANGUAGE_NONE)
             return reader_wrong(&p->reader, &p->seen[key], "only possible with the runtimes \"python\" and \"node\"");
     }
     if (p->m->language != LANGUAGE_NONE && p->m->module == NULL)
         return reader_wrong(&p->reader, &p->seen[KEY_RUNTIME], "needs \"module\", the name of the module to import");
-    if (p->m->initargs != NULL && p->m->initializer == NULL)
+    if (p->m->initargs != NULL && p->m->initializer == NULL && p->m->kind == MANIFEST_RUNTIME)
         return reader_wrong(&p->reader, &p->seen[KEY_INITARGS], "needs \"initializer\"");
     return 0;
 }

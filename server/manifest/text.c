@@ -53,6 +53,7 @@ static void put_kind(struct buf *b, const struct manifest *m)
     static const char *const forms[] = {"json", "text", "base64"};
     if (m->kind == MANIFEST_PLUGIN) {
         put_text(b, "plugin", m->plugin);
+        put_json(b, "initargs", m->initargs);
     } else if (m->kind == MANIFEST_EXEC) {
         put_texts(b, "command", m->argv);
         put_text(b, "input", forms[m->input]);
@@ -65,7 +66,7 @@ static void put_kind(struct buf *b, const struct manifest *m)
         put_text(b, "initializer", m->initializer);
         put_json(b, "initargs", m->initargs);
     }
-    if (m->kind == MANIFEST_RUNTIME) {
+    if (m->kind != MANIFEST_EXEC) {
         put_key(b, "start_timeout");
         write_seconds(b, m->start_timeout_ms);
     }
