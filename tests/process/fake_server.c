@@ -90,6 +90,7 @@ static void on_control(const struct frame *f)
 {
     struct message_pool_state state;
     struct message_drain drain;
+    struct message_reload reload;
     if (f->type == MESSAGE_worker_new)
         on_new(f);
     else if (f->type == MESSAGE_worker_gone)
@@ -98,6 +99,8 @@ static void on_control(const struct frame *f)
         report("state %u %llu", state.processes, (unsigned long long)state.restarts);
     else if (f->type == MESSAGE_drain && message_drain_decode(&drain, f->body, f->body_length) == 0)
         report("drain %u", drain.grace_ms);
+    else if (f->type == MESSAGE_reload && message_reload_decode(&reload, f->body, f->body_length) == 0)
+        report("reload %u", reload.times);
     else
         report("unexpected %u", f->type);
 }

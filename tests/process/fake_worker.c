@@ -6,6 +6,8 @@
  *   checks    looks at what it was given first; exits with the number of the first thing that is wrong
  *   stubborn  ignores SIGTERM, and so does a child in its group
  *   escaped   leaves a process in a session of its own, which ignores SIGTERM
+ *   keeper    keeps what is left behind, as real workers do, until it dies: a process in a session of its own that has
+ *             started another one in yet another session; both ignore SIGTERM
  *   orphan    leaves a process that exits when it is nobody's child any more */
 #include <dirent.h>
 #include <poll.h>
@@ -117,6 +119,23 @@ static void leave_behind(bool escaped)
     ignore_for_ever();
 }
 
+/* The second comes to us only when the first is dead, and then to whoever takes our orphans. */
+static void keep_escaped(void)
+{
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    pid_t child = fork();
+    if (child > 0) {
+        waitpid(child, NULL, 0);
+        return;
+    }
+    if (fork() > 0)
+        _exit(0);
+    setsid();
+    if (fork() == 0)
+        setsid();
+    ignore_for_ever();
+}
+
 static void behave(const char *mode)
 {
     if (strcmp(mode, "dies") == 0)
@@ -131,6 +150,8 @@ static void behave(const char *mode)
         if (fork() == 0)
             ignore_for_ever();
     }
+    if (strcmp(mode, "keeper") == 0)
+        keep_escaped();
     if (strcmp(mode, "escaped") == 0 || strcmp(mode, "orphan") == 0)
         leave_behind(strcmp(mode, "escaped") == 0);
 }

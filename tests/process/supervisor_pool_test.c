@@ -236,6 +236,56 @@ static void escaped_processes_are_caught(void **state)
     house_end(&h);
 }
 
+/* What a worker has kept of its functions' processes dies when it has died, link by link; the other worker's does
+ * not. */
+static void what_a_worker_kept_dies_with_it(void **state)
+{
+    (void)state;
+    struct house h;
+    house_make(&h);
+    house_mode(&h, "keeper");
+    house_start(&h, (const char *[]){"--processes=2", NULL});
+    house_await_server(&h);
+    house_make_ready(&h, 2);
+    house_await_processes(&h, 0, 2 + 2 + 4);
+    house_mode(&h, "good");
+    house_tell(&h, "tell 0 k");
+    assert_int_equal(await_gone(&h).slot, 0);
+    house_await(&h, "hello 0 2");
+    house_await_processes(&h, 0, 2 + 2 + 2);
+    assert_true(house_logged(&h, "event=stranger.killed"));
+    house_tell(&h, "resize 2");
+    house_expect(&h, "state 2 0"); /* nobody else has gone */
+    house_tell(&h, "tell 1 x");
+    struct gone g = await_gone(&h);
+    assert_int_equal(g.slot, 1);
+    assert_int_equal(g.generation, 1);
+    assert_int_equal(g.exit_code, 5);
+    house_await(&h, "hello 1 2");
+    house_await_processes(&h, 0, 2 + 2);
+    house_drain(&h);
+    house_end(&h);
+}
+
+/* The end of the service: also the second link, which comes to poold when there is nothing else left. */
+static void nothing_kept_outlives_the_service(void **state)
+{
+    (void)state;
+    struct house h;
+    house_make(&h);
+    house_mode(&h, "keeper");
+    house_start(&h, (const char *[]){"--processes=2", NULL});
+    house_await_server(&h);
+    house_make_ready(&h, 2);
+    house_await_processes(&h, 0, 2 + 2 + 4);
+    kill(h.poold, SIGTERM);
+    house_await(&h, "drain");
+    house_tell(&h, "exit 0");
+    assert_int_equal(house_exit_status(&h), 0);
+    assert_int_equal(house_processes(&h, 0), 0);
+    house_end(&h);
+}
+
 static void pool_resizes_live(void **state)
 {
     (void)state;
@@ -312,6 +362,8 @@ int main(void)
         cmocka_unit_test(crash_takes_the_group_along),
         cmocka_unit_test(orphans_are_reaped),
         cmocka_unit_test(escaped_processes_are_caught),
+        cmocka_unit_test(what_a_worker_kept_dies_with_it),
+        cmocka_unit_test(nothing_kept_outlives_the_service),
         cmocka_unit_test(pool_resizes_live),
         cmocka_unit_test(pool_of_many_starts_in_portions),
         cmocka_unit_test(extra_workers_serve_one_request),

@@ -42,7 +42,10 @@ static void starts_serves_and_drains(void **state)
     house_tell(&h, "accept");
     house_await(&h, "accepted");
     read_greeting(client);
-    kill(h.poold, SIGHUP); /* changes nothing */
+    for (int times = 1; times <= 2; times++) {
+        kill(h.poold, SIGHUP);
+        house_expect(&h, "reload %d", times);
+    }
     kill(h.poold, SIGTERM);
     house_expect(&h, "drain 7000");
     house_tell(&h, "exit 0");

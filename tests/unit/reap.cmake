@@ -1,0 +1,1 @@
+poold_unit(reap poold_supervisor)
