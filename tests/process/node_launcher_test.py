@@ -26,7 +26,7 @@ const poold = require('poold');
 let prefix = 'none';
 exports._hidden = () => 1;
 exports.Shape = class Shape {};
-exports.constant = 7;
+exports.constant = 7; exports['größe'] = exports['a.b'] = () => 1;
 exports._begin = (a, b) => { prefix = a + b; };
 exports.begin_later = async (a) => { await new Promise((go) => setTimeout(go, 20)); prefix = a; };
 exports._broken = () => { throw new RangeError('no model'); };
@@ -62,8 +62,19 @@ exports.prints_later = async (x) => { console.log('a' + x); await null; console.
 exports.prints_raw = (x) => { require('fs').writeSync(1, 'raw ' + x + '\n'); return x; };
 exports.tells = (x) => { poold.progress(0.5); poold.progress({ step: x }); return x; };
 exports.asks = () => [poold.job, poold.index, poold.attempt, poold.deadline];
+exports.asks_later = async (ms) => {
+    const now = exports.asks(); // the second begins 50 ms after the first
+    await new Promise((go) => setTimeout(go, 50 - ms));
+    return now;
+};
 exports.dies = (x) => { if (x === 3) process.kill(process.pid, 'SIGKILL'); return x; };
 exports.leaves = (x) => { if (x === 1) process.exit(0); return x; };
+exports.closes = () => { require('fs').closeSync(3); require('fs').closeSync(4); };
+exports.closes_later = async () => { await null; exports.closes(); };
+exports.children = () => {
+    const listing = require('child_process').execFileSync('ls', ['-l', '/proc/self/fd']).toString();
+    return listing.replace(/ [012] -> .*/g, '');
+};
 exports.waits = (ms) => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms); return ms; };
 exports.rejects_behind = () => { Promise.reject(new Error('nobody waits')); return 1; };
 exports.blanks = (n) => 'ä'.repeat(n);
@@ -130,10 +141,10 @@ class Runtime:
         return self.next_id - len(items)
 
     def new(self):
-        """What has come on descriptor 4 since the last time."""
+        """What has come on descriptor 4 since the last time; a line may be there in part while it is written."""
         data = os.pread(self.replies.fileno(), 1 << 26, self.read_to)
+        data = data[:data.rfind(b"\n") + 1]
         self.read_to += len(data)
-        assert not data or data.endswith(b"\n"), data[-200:]
         return [json.loads(line) for line in data.splitlines()]
 
     def run(self, function, items, **more):
@@ -202,7 +213,7 @@ def test_offers(r):
     assert r.ready["batch"] is True
     assert offered["square"] == {"name": "square", "summary": "n × n", "example": 5}, offered["square"]
     assert "slowly" in offered and "generate" in offered
-    assert not {"_hidden", "Shape", "constant", "_begin"} & set(offered), offered
+    assert not {"_hidden", "Shape", "constant", "_begin", "größe", "a.b"} & set(offered), offered
 
 
 @with_all
@@ -222,7 +233,7 @@ def test_starmap(r):
     assert r.values("args", [[1, 2], [], [[3]]], star=True) == [[1, 2], [], [[3]]]
     assert r.values("named", [{"width": 2, "height": 3}], star=True) == [6]
     assert r.values("args", [[1, 2]]) == [[[1, 2]]]
-    assert "array or an object" in r.error("args", 5, star=True)["message"]
+    assert "arrays or objects" in r.error("args", 5, star=True)["message"]
 
 
 @with_all
@@ -248,6 +259,8 @@ def test_errors(r):
     assert error["message"] == "later 1" and "caused by: Error: root" in error["traceback"], error
     assert "plain" in r.error("throws_text", 1)["message"]
     assert "undefined" in r.error("throws_nothing", 1)["message"]
+    error = r.error("fails", "x" * 1_000_000)
+    assert len(error["message"]) < 10_000 and "all.js:" in error["traceback"] and len(error["traceback"]) < 20_000
     assert r.error("stray", 1)["message"] == "from a timer"
     assert r.error("floating", 1)["message"] == "floating"
     assert "nothing_such" in r.error("nothing_such", 1)["message"]
@@ -273,8 +286,10 @@ def test_logs(r):
 def test_about_the_item(r):
     assert r.run("tells", [8]) == [{"progress": 0.5}, {"progress": {"step": 8}}, {"value": 8}]
     deadline = 1763730000.5
-    assert r.values("asks", [0, 0], job="jx", index=6, attempt=3, deadline=deadline) == [
-        ["jx", 6, 3, deadline], ["jx", 7, 3, deadline]]
+    first, second = r.values("asks_later", [0, 50], job="jx", index=6, attempt=3, deadline=deadline)
+    assert first == ["jx", 6, 3, deadline] and second[:3] == ["jx", 7, 3], (first, second)
+    assert deadline + 0.04 < second[3] < deadline + PATIENCE_S, second  # each has as much time as the first
+    assert "at most" in r.run("tells", ["x" * 100_000])[1]["error"]["message"]
 
 
 @with_all
@@ -330,6 +345,18 @@ def test_crashes(folder):
     r.close()
 
 
+def test_closed_descriptors(folder):
+    for call in ("closes", "closes_later"):
+        r = Runtime(folder, "all")
+        r.send(call, [1, 2])
+        assert r.line() == "end" and r.wait() == 70 and "must stay open" in r.text(r.err) and not r.new()
+        r.close()
+    r = Runtime(folder, "all")
+    listing, = r.values("children", [0])
+    assert "/fd" in listing and "socket" not in listing and "deleted" not in listing, listing
+    assert r.close() == 0
+
+
 def test_ends(folder):
     r = Runtime(folder, "all")
     r.send("slowly", [60_000])
@@ -346,7 +373,7 @@ def test_ends(folder):
     r.close()
     r = Runtime(folder, "all")
     r.socket.sendall(b"nonsense\n")
-    assert r.wait() == 1 and "descriptor 3" in r.text(r.err)
+    assert r.wait() == 1 and "descriptors 3" in r.text(r.err)
     r.close()
 
 
@@ -354,9 +381,10 @@ def test_modules(folder):
     for module, calls in [("single", [("single", 3, 4), ("twice", 3, 6)]), ("single.js", [("single", 3, 4)]),
                           ("modern", [("base", "/a/b", "b"), ("later", 1, 1), ("modern", 1, [1, "function", 0])]),
                           ("typed", [("triple", 2, 6)]), ("typed/main.js", [("triple", 2, 6)]),
-                          ("packaged", [("fourth", 2, 8)])]:
+                          ("packaged", [("fourth", 2, 8)]), ("all:_hidden", [("_hidden", 1, 1)])]:
         r = Runtime(folder, module)
         assert r.ready["ready"], r.ready
+        assert ":" not in module or len(r.ready["functions"]) == 1
         for function, item, value in calls:
             assert r.values(function, [item]) == [value], (module, function)
         assert r.close() == 0
@@ -365,12 +393,14 @@ def test_modules(folder):
 def test_initializer(folder):
     for arguments, value in [(["_begin", "--initargs", '["x",1]'], "x1"), (["begin_later", "--initargs", "[5]"], 5)]:
         r = Runtime(folder, "all", "--initializer", *arguments)
+        assert arguments[0] not in [f["name"] for f in r.ready["functions"]]
         assert r.values("prefix", [0]) == [value]
         assert r.close() == 0
 
 
 def test_refuses_to_start(folder):
-    for arguments, words in [(["nowhere"], "no module nowhere in "), (["bad"], "cannot load"), (["torn"], "Unexpected end"),
+    for arguments, words in [(["nowhere"], "no module nowhere in "), (["all:absent"], "no function absent"),
+                             (["bad"], "cannot load"), (["torn"], "Unexpected end"),
                              (["needy"], "left-pad"), (["all", "--initializer", "_broken"], "no model"),
                              (["all", "--initializer", "absent"], "exports no function absent"),
                              (["all", "--initargs", "{"], "JSON"), (["all", "--wrong"], "unknown argument")]:

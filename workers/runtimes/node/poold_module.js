@@ -46,9 +46,12 @@ function isFunction(value) {
     return typeof value === 'function' && !/^class\b/.test(Function.prototype.toString.call(value));
 }
 
-/* Two things are callable under the module's own name: an `exports` that is a function, and a default export. The
+const PUBLIC = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/; // what poold takes as a name, but no _name
+
+/* MODULE, or MODULE:FUNCTION for one function alone. Two things are callable under the module's own name: an `exports` that is a function, and a default export. The
  * functions of a default export that is an object count as the module's. */
-async function load(name) {
+async function load(wanted) {
+    const [, name, only] = /^(.*?)(?::(\w+))?$/s.exec(wanted);
     const file = locate(name);
     const exported = await exportsOf(file);
     const all = new Map();
@@ -62,8 +65,12 @@ async function load(name) {
         if (isFunction(object)) all.set(own, { owner: undefined, target: object });
         if ((typeof object === 'object' && object !== null) || isFunction(object)) add(object);
     }
-    const functions = new Map([...all].filter(([key]) => !key.startsWith('_')));
-    return { functions, find: (key) => all.get(key) && all.get(key).target.bind(all.get(key).owner) };
+    if (only && !all.has(only)) throw new Error(`${name} exports no function ${only}`);
+    const isPublic = (key) => (only ? key === only : PUBLIC.test(key));
+    return {
+        functions: new Map([...all].filter(([key]) => isPublic(key))),
+        find: (key) => all.get(key) && all.get(key).target.bind(all.get(key).owner),
+    };
 }
 
 /* What poold is told: a function's name, and its properties `summary` (text) and `example` (JSON) if it has them. */
@@ -77,18 +84,19 @@ function offer(functions) {
 
 const GENERATOR = /^(Async)?GeneratorFunction$/;
 
-/* The value of one item, or its promise. */
-function call(functions, name, item, star) {
+/* How an item is given to a function: its value, or its promise. What is wrong with the function is each item's error. */
+function prepare(functions, name, star) {
     const { owner, target } = functions.get(name) || {};
-    if (!target) throw new ReferenceError(`the module exports no function ${name}`);
+    if (!target) return () => { throw new ReferenceError(`the module exports no function ${name}`); };
     if (GENERATOR.test(target.constructor.name)) {
-        throw new TypeError(`${name} is a generator function; return an array instead`);
+        return () => { throw new TypeError(`${name} is a generator function; return an array instead`); };
     }
-    if (star && Array.isArray(item)) return target.apply(owner, item);
-    if (star && (typeof item !== 'object' || item === null)) {
-        throw new TypeError('an item of a starmap is an array or an object');
-    }
-    return target.call(owner, item);
+    if (!star) return (item) => target.call(owner, item);
+    return (item) => {
+        if (Array.isArray(item)) return target.apply(owner, item);
+        if (typeof item === 'object' && item !== null) return target.call(owner, item);
+        throw new TypeError('the items of a starmap are arrays or objects of arguments');
+    };
 }
 
-module.exports = { load, offer, call };
+module.exports = { load, offer, prepare };

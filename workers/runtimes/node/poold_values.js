@@ -54,6 +54,14 @@ function encode(value) {
     return text;
 }
 
+const MESSAGE_CHARS = 8 << 10, TRACEBACK_CHARS = 12 << 10;
+
+/* Its beginning, and its end if that may be as telling. */
+function shorten(text, most, tail) {
+    if (text.length <= most) return text;
+    return text.slice(0, most - tail) + (tail ? '\n…\n' + text.slice(-tail) : '…');
+}
+
 const OURS = [__dirname + '/', '(node:', 'at node:'];
 
 /* The stack without the frames of Node and of this launcher, and with the causes. */
@@ -76,10 +84,14 @@ function describe(error) {
     try {
         if (!(error instanceof Error) && !(error && typeof error.message === 'string')) {
             const text = typeof error === 'object' && error !== null ? JSON.stringify(error) : String(error);
-            return JSON.stringify({ message: `thrown: ${text}`, class: error === null ? 'null' : typeof error });
+            return JSON.stringify({ message: shorten(`thrown: ${text}`, MESSAGE_CHARS, 0), class: error === null ? 'null' : typeof error });
         }
         const name = className(error);
-        const object = { message: String(error.message) || name, class: name, traceback: trace(error) };
+        const object = {
+            message: shorten(String(error.message) || name, MESSAGE_CHARS, 0),
+            class: name,
+            traceback: shorten(trace(error), TRACEBACK_CHARS, TRACEBACK_CHARS / 4),
+        };
         if (name === 'RangeError' && error.message === 'Array buffer allocation failed') object.type = 'memory';
         return JSON.stringify(object);
     } catch {

@@ -2,7 +2,7 @@
 /* poold_worker: the Node launcher. Loads a module, offers its exported functions, and runs the items that poold sends
  * (../PROTOCOL.md).
  *
- *     node poold_worker.js MODULE [--initializer NAME] [--initargs JSON]
+ *     node poold_worker.js MODULE[:FUNCTION] [--initializer NAME] [--initargs JSON]
  *
  * One item at a time, in order. Whole batches of synchronous functions run in one go; the event loop turns between
  * batches, and while a promise is awaited. What a function prints becomes lines of its item; what is printed between
@@ -10,19 +10,24 @@
 
 const fs = require('fs');
 const net = require('net');
-const { load, offer, call } = require('./poold_module.js');
+const { load, offer, prepare } = require('./poold_module.js');
 const { encode, describe } = require('./poold_values.js');
 const poold = require('./poold.js');
 
 const SOCKET = 3, REPLIES = 4;
 const LOOK_MS = 2;           // PROTOCOL.md: how long a reply may lie on descriptor 4 without a sign
-const LOG_CHARS = 4 << 20;   // of one item; poold keeps less, and marks where it was cut
+const LOG_CHARS = 256 << 10; // of one item; poold keeps less, and marks where it was cut
+const LOG_PIECE = 16 << 10;
+const PROGRESS_CHARS = 16 << 10;
 const EAGER_PIECES = 8;      // of a slow item's log are shown at once
+const EXIT_NO_CHANNEL = 70;  // our descriptors are gone: somebody has closed them
 
 /* The batch being run, and the place of its current item. An item that awaits is `pending`: an object of its own, so
  * that what an abandoned promise does later is told from what the current one does. */
 let batch = null, place = 0, pending = null;
+let invoke = null;           // the batch's function, for an item
 let running = false;         // an item is between its start and its reply
+let started = 0, now = 0;    // the batch; the latest end of an item
 let looked = 0, slow = true; // when poold was last told to look; whether items take longer than that
 let pieces = 0, logged = 0;  // of the current item's log
 const waiting = [];          // batches that came while one was run
@@ -31,23 +36,12 @@ let functions;
 /* ---- writing ---- */
 
 function fail(what, error) {
-    fs.writeSync(2, `poold_worker: ${what}: ${error && error.stack ? error.stack : String(error)}\n`);
-    process.exit(1);
-}
-
-const short = Buffer.allocUnsafe(1024);
-
-/* One write for each line, as what was written is what survives a crash. Short ASCII is copied by hand: a third faster
- * than writeSync's own encoder. */
-function reply(line) {
-    const length = line.length;
-    if (length > short.length) return writeAll(REPLIES, Buffer.from(line));
-    for (let i = 0; i < length; i++) {
-        const c = line.charCodeAt(i);
-        if (c > 127) return writeAll(REPLIES, Buffer.from(line));
-        short[i] = c;
+    const lost = error && error.code === 'EBADF' ? ' (descriptors 3 and 4 belong to poold, they must stay open)' : '';
+    try {
+        fs.writeSync(2, `poold_worker: ${what}${lost}: ${error && error.stack ? error.stack : String(error)}\n`);
+    } finally {
+        process.exit(lost ? EXIT_NO_CHANNEL : 1);
     }
-    fs.writeSync(REPLIES, short, 0, length);
 }
 
 function writeAll(fd, bytes) {
@@ -61,10 +55,48 @@ function writeAll(fd, bytes) {
     }
 }
 
+/* One write for each line, as what was written is what survives a crash. */
+function reply(line) {
+    writeAll(REPLIES, Buffer.from(line));
+}
+
+/* Integers, by hand: strings and their encoding cost as much as the write itself. */
+const INTEGER_LINE = Buffer.from('{"id":'.padEnd(80));
+const VALUE = Buffer.from(',"value":');
+
+function digits(number, at) {
+    const line = INTEGER_LINE;
+    if (number < 0) {
+        line[at++] = 45;
+        number = -number;
+    }
+    let end = at, rest = number;
+    do {
+        end++;
+        rest = Math.floor(rest / 10);
+    } while (rest > 0);
+    at = end;
+    do {
+        rest = Math.floor(number / 10);
+        line[--at] = 48 + number - rest * 10;
+        number = rest;
+    } while (number > 0);
+    return end;
+}
+
+function replyInteger(id, value) {
+    let at = digits(id, 6);
+    for (let i = 0; i < 9; i++) INTEGER_LINE[at++] = VALUE[i];
+    at = digits(value, at);
+    INTEGER_LINE[at++] = 125;
+    INTEGER_LINE[at++] = 10;
+    fs.writeSync(REPLIES, INTEGER_LINE, 0, at);
+}
+
 const NEWLINE = Buffer.from('\n');
 
 /* Tells poold to look at descriptor 4. A full socket holds such signs already. */
-function look(now) {
+function look() {
     looked = now;
     try {
         fs.writeSync(SOCKET, NEWLINE);
@@ -75,22 +107,28 @@ function look(now) {
 
 /* A sign for what comes within an item: soon for slow functions, every LOOK_MS for quick ones. */
 function lookWithin() {
-    const now = performance.now();
-    if ((slow && pieces++ < EAGER_PIECES) || now - looked > LOOK_MS) look(now);
+    now = performance.now();
+    if ((slow && pieces++ < EAGER_PIECES) || now - looked > LOOK_MS) look();
 }
 
 /* ---- what a function says while it runs ---- */
 
 function progress(value) {
+    const text = encode(value);
+    if (text.length > PROGRESS_CHARS) {
+        throw new RangeError(`progress of ${text.length} characters; at most ${PROGRESS_CHARS} can be shown`);
+    }
     if (!running) return;
-    reply(`{"id":${batch.id + place},"progress":${encode(value)}}\n`);
+    reply(`{"id":${batch.id + place},"progress":${text}}\n`);
     lookWithin();
 }
 
 function log(stream, text) {
-    if (logged >= LOG_CHARS) return;
-    logged += text.length;
-    reply(`{"id":${batch.id + place},"log":${JSON.stringify(text)},"stream":"${stream}"}\n`);
+    for (let at = 0; at < text.length && logged < LOG_CHARS; at += LOG_PIECE) {
+        const piece = text.slice(at, at + LOG_PIECE);
+        logged += piece.length;
+        reply(`{"id":${batch.id + place},"log":${JSON.stringify(piece)},"stream":"${stream}"}\n`);
+    }
     lookWithin();
 }
 
@@ -105,29 +143,47 @@ function capture(stream, name) {
     };
 }
 
-const current = { job: null, index: 0, attempt: 0, deadline: null };
+const current = {
+    get job() { return batch.job; },
+    get index() { return batch.index + place; },
+    get attempt() { return batch.attempt; },
+    // What poold says holds for the batch's first item; each has as much time.
+    get deadline() { return batch.deadline === null ? null : batch.deadline + (now - started) / 1000; },
+};
 poold[Symbol.for('poold.attach')]({ item: () => (running ? current : null), progress });
 globalThis.poold = poold; // NODE_PATH is not for `import`
 
 /* ---- items ---- */
 
-/* The item has ended, with the JSON text of its value or error. */
-function finish(kind, text) {
-    reply(`{"id":${batch.id + place},"${kind}":${text}}\n`);
+/* The item's last line is written. */
+function ended() {
     running = false;
     pending = null;
     place++;
-    const now = performance.now();
+    now = performance.now();
     slow = now - looked > LOOK_MS;
-    if (slow && place < batch.items.length) look(now);
+    if (slow && place < batch.items.length) look();
+}
+
+function finish(kind, text) {
+    reply(`{"id":${batch.id + place},"${kind}":${text}}\n`);
+    ended();
+}
+
+function fault(error) {
+    finish('error', describe(error));
 }
 
 function succeed(value) {
+    if (Number.isSafeInteger(value)) {
+        replyInteger(batch.id + place, value);
+        return ended();
+    }
     let text;
     try {
         text = encode(value);
     } catch (error) {
-        return finish('error', describe(error));
+        return fault(error);
     }
     finish('value', text);
 }
@@ -136,15 +192,12 @@ function succeed(value) {
 function begin() {
     running = true;
     pieces = logged = 0;
-    current.index = batch.index + place;
     let value;
     try {
-        value = call(functions, batch.function, batch.items[place], batch.star);
-        if (typeof value === 'object' && value !== null && typeof value.then === 'function') {
-            pending = { value };
-        }
+        value = invoke(batch.items[place]);
+        if (typeof value === 'object' && value !== null && typeof value.then === 'function') pending = { value };
     } catch (error) {
-        return finish('error', describe(error));
+        return fault(error);
     }
     if (pending) watch(pending);
     else succeed(value);
@@ -156,42 +209,49 @@ function watch(mine) {
         end(result);
         run();
     };
-    Promise.resolve(mine.value).then(settle(succeed), settle((error) => finish('error', describe(error))));
+    Promise.resolve(mine.value).then(settle(succeed), settle(fault)).catch((error) => fail('descriptor 4', error));
 }
 
 /* Runs what there is until an item awaits. */
 function run() {
     while (!running) {
-        if (!batch) {
-            if (!waiting.length) return;
-            batch = waiting.shift();
-            place = 0;
-            slow = true;
-            current.job = batch.job;
-            current.attempt = batch.attempt;
-            current.deadline = batch.deadline;
-        }
+        if (!batch && !take()) return;
         if (place < batch.items.length) {
             begin();
         } else {
             batch = null;
-            look(performance.now());
+            look();
         }
     }
+}
+
+/* The next batch, if there is any. */
+function take() {
+    if (!waiting.length) return false;
+    batch = waiting.shift();
+    invoke = prepare(functions, batch.function, batch.star);
+    place = 0;
+    slow = true;
+    looked = started = now = performance.now();
+    return true;
 }
 
 /* An exception that no one caught: it belongs to the item that awaits, if any does. */
 function stray(error) {
     if (!pending) fail('outside of an item', error);
-    finish('error', describe(error));
-    run();
+    try {
+        fault(error);
+        run();
+    } catch (lost) {
+        fail('descriptor 4', lost);
+    }
 }
 
 /* ---- descriptor 3 ---- */
 
 let partial = []; // of a line whose end has not come
 
-function take(chunk) {
+function receive(chunk) {
     let from = 0, end;
     while ((end = chunk.indexOf(10, from)) >= 0) {
         const last = chunk.subarray(from, end);
@@ -209,9 +269,9 @@ function serve() {
     const socket = new net.Socket({ fd: SOCKET, readable: true, writable: false });
     socket.on('data', (chunk) => {
         try {
-            take(chunk);
+            receive(chunk);
         } catch (error) {
-            fail('descriptor 3', error);
+            fail('descriptors 3 and 4', error);
         }
     });
     socket.on('end', () => process.exit(0));
@@ -227,7 +287,7 @@ function parse(argv) {
         else if (argv[i] === '--initargs' && i + 1 < argv.length) options.initargs = JSON.parse(argv[i + 1]);
         else throw new Error(`unknown argument: ${argv[i]}`);
     }
-    if (!options.module) throw new Error('usage: poold_worker.js MODULE [--initializer NAME] [--initargs JSON]');
+    if (!options.module) throw new Error('usage: poold_worker.js MODULE[:FUNCTION] [--initializer NAME] [--initargs JSON]');
     if (!Array.isArray(options.initargs)) throw new Error('--initargs is not an array');
     return options;
 }
@@ -241,6 +301,7 @@ async function start() {
         await initializer(...options.initargs);
     }
     functions = loaded.functions;
+    functions.delete(options.initializer);
     return offer(functions);
 }
 
