@@ -2,12 +2,15 @@
 #include "runtimes/plugin.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 #include "base/check.h"
+#include "runtimes/environment.h"
 #include "runtimes/guard.h"
 #include "runtimes/loads.h"
 #include "runtimes/plugin_call.h"
@@ -32,12 +35,46 @@ struct plugin {
     struct poold_plugin says; /* what it does not have is 0 */
     bool initialised;
     int64_t held; /* guard.h */
+    struct environment environment;
     struct poold_call call;
     struct plugin_function *functions; /* says.count */
 };
 
 static LIST_HEAD(, plugin) open_plugins;
-static bool calling; /* one of them runs: then it cannot be finalised when the process exits */
+
+/* ---- in and out of its code ---- */
+
+static struct {
+    struct plugin *plugin; /* whose code runs; NULL = none */
+    struct plugin *at;     /* whose directory we are in: nobody else in the worker minds where that is */
+    char **environment;    /* the worker's own */
+} inside;
+
+static int enter(struct plugin *plugin, struct error *error)
+{
+    const char *directory = plugin->manifest->directory;
+    if (inside.at != plugin && directory && chdir(directory) == -1)
+        return error_set(error, "%s: %s", directory, strerror(errno));
+    inside.at = plugin;
+    inside.plugin = plugin;
+    inside.environment = environ;
+    environ = plugin->environment.list;
+    return 0;
+}
+
+static void leave(void)
+{
+    environ = inside.environment;
+    inside.plugin = NULL;
+}
+
+static void finalise(struct plugin *plugin)
+{
+    if (!plugin->initialised || plugin->says.finalise == NULL || enter(plugin, NULL) == -1)
+        return;
+    plugin->says.finalise();
+    leave();
+}
 
 /* ---- calling ---- */
 
@@ -45,11 +82,13 @@ static int call_plugin(struct call *call)
 {
     const struct plugin_function *function = (const struct plugin_function *)(const void *)call->function;
     struct plugin *plugin = call->function->context;
-    calling = true;
+    struct error error;
+    if (enter(plugin, &error) == -1)
+        return call_error(call, "%s", error.text);
     guard_begin(plugin->board, &plugin->manifest->limits, &plugin->held);
     int result = plugin_call_run(&plugin->call, call, function->call);
     guard_end();
-    calling = false;
+    leave();
     return result;
 }
 
@@ -159,6 +198,8 @@ static int load(struct plugin *plugin, struct error *error)
 {
     const char *path = plugin->manifest->plugin;
     const struct poold_plugin *(*entry)(void);
+    if (enter(plugin, error) == -1)
+        return -1;
     plugin->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (plugin->library == NULL)
         return error_set(error, "%s", dlerror()); /* begins with the path */
@@ -172,21 +213,22 @@ static int load_guarded(struct plugin *plugin, uint32_t definition, struct error
 {
     loads_begin(plugin->board, definition);
     guard_begin_load(plugin->board, &plugin->manifest->limits, &plugin->held, plugin->manifest->start_timeout_ms);
-    calling = true;
     int result = load(plugin, error);
-    calling = false;
+    if (inside.plugin)
+        leave();
     guard_end();
     loads_end(plugin->board, result == 0 ? NULL : error->text);
     return result;
 }
 
+/* At exit. When that is because the server went away while a function runs, its plugin is in no state to be left. */
 static void finalise_all(void)
 {
     struct plugin *plugin;
     LIST_FOREACH(plugin, &open_plugins, next)
     {
-        if (!calling && plugin->initialised && plugin->says.finalise)
-            plugin->says.finalise();
+        if (inside.plugin == NULL)
+            finalise(plugin);
     }
 }
 
@@ -201,6 +243,7 @@ int plugin_open(struct manifest *manifest, uint32_t definition, struct scoreboar
     CHECK(plugin, "out of memory");
     plugin->manifest = manifest_ref(manifest);
     plugin->board = board;
+    environment_begin(&plugin->environment, manifest);
     LIST_INSERT_HEAD(&open_plugins, plugin, next);
     if (!at_exit)
         at_exit = atexit(finalise_all) == 0;
@@ -219,12 +262,14 @@ void plugin_close(struct plugin **handle)
         return;
     *handle = NULL;
     LIST_REMOVE(plugin, next);
-    if (plugin->initialised && plugin->says.finalise)
-        plugin->says.finalise();
+    finalise(plugin);
+    if (inside.at == plugin)
+        inside.at = NULL;
     plugin_call_free(&plugin->call);
     free(plugin->functions);
     if (plugin->library)
         dlclose(plugin->library);
+    environment_free(&plugin->environment);
     manifest_unref(&plugin->manifest);
     free(plugin);
 }

@@ -5,9 +5,12 @@
 
 #include "worker/worker.h"
 
-/* Before the first slice. A predecessor's RUNNING is left alone: the slot is filled again within a millisecond of a
- * death, and the server may not yet have read whose fault it was. It has when it sends a slice. */
+/* Before the first slice. A predecessor's RUNNING, or what it was loading, is left alone: the slot is filled again
+ * within a millisecond of a death, and the server may not yet have read whose fault it was. It has when it sends a
+ * slice or a probe. */
 void board_enter(struct worker *, enum worker_activity);
+/* A probe begins: the page is ours from here on. */
+void board_probe(struct worker *);
 /* A slice begins: what all its items share. */
 void board_slice(struct worker *, const struct message_run *);
 

@@ -1,22 +1,131 @@
-/* capture: stdout and stderr of a function become its item's log.
- *
- * Both are turned to memory files around the call only, so that our own log keeps its stderr. What a process that
- * dies in between has printed is lost with it. */
+/* capture: see capture.h. */
+#include "worker/capture.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
-#include "worker/worker.h"
+#include "runtimes/guard.h"
+#include "runtimes/log.h"
+#include "runtimes/watchdog.h"
+#include "worker/turn.h"
 
-#define CAPTURE_MAX (64 * 1024) /* of one stream of one item */
-#define CAPTURE_MARK "…[cut]\n"
+enum { LOOK_EVERY_MS = 20, PIECE = 64 * 1024, RESCUE_WAIT_MS = 1000 };
 
-static int saved[2] = {-1, -1};
+static void look(void *);
+static void send_output(void *context, uint32_t index, unsigned stream, const char *bytes, size_t length);
+
+static struct watchdog dog = WATCHDOG(LOOK_EVERY_MS, look);
+static struct turn draining; /* who reads the files and moves what is below */
+static struct {
+    bool on;
+    pid_t pid; /* a function may fork, and its child die */
+    const struct message_run *run;
+    struct host host; /* its output is all that is used */
+    struct log_cap caps[2];
+    off_t taken[2]; /* bytes of each file */
+    int saved[2];   /* what stdout and stderr really are; -1: closed */
+} now;
+static int files[2] = {-1, -1};
+static char unwritten[BUFSIZ]; /* stdout's buffer: ours, so that a signal handler can find what is in it */
+
+/* ---- reading and sending ---- */
+
+static void send_output(void *context, uint32_t index, unsigned stream, const char *bytes, size_t length)
+{
+    const struct message_run *run = now.run;
+    unsigned char body[MESSAGE_BODY_MAX];
+    struct message_output output = {.run = run->run, .index = index, .attempt = run->attempt, .stream = stream};
+    worker_send(context, MESSAGE_output, body, message_output_encode(&output, body), bytes, length);
+}
+
+/* Once the log is full, what is printed only costs memory. */
+static void drop(int stream)
+{
+    CHECK(ftruncate(files[stream], 0) == 0, "ftruncate: %s", strerror(errno));
+    now.taken[stream] = 0;
+}
+
+static void drain(int stream)
+{
+    static char piece[PIECE];
+    ssize_t got;
+    while (!now.caps[stream].cut && (got = pread(files[stream], piece, sizeof piece, now.taken[stream])) > 0) {
+        now.taken[stream] += got;
+        log_cap_pass(&now.caps[stream], piece, (size_t)got);
+    }
+    if (now.caps[stream].cut)
+        drop(stream);
+}
+
+static void look(void *context)
+{
+    (void)context;
+    turn_take(&draining);
+    drain(0);
+    drain(1);
+    turn_give(&draining);
+}
+
+/* ---- last words ---- */
+
+static void write_unwritten(void)
+{
+    size_t length = __fpending(stdout);
+    if (length > 0 && length <= sizeof unwritten)
+        (void)!write(STDOUT_FILENO, unwritten, length);
+}
+
+void capture_rescue(void)
+{
+    if (!now.on || getpid() != now.pid || worker_is_sending() || !turn_take_within(&draining, RESCUE_WAIT_MS))
+        return;
+    write_unwritten();
+    for (int stream = 0; stream < 2; stream++) {
+        drain(stream);
+        log_cap_end(&now.caps[stream]);
+    }
+    now.on = false;
+    turn_give(&draining);
+}
+
+static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGXCPU};
+static struct sigaction before[sizeof deadly / sizeof deadly[0]];
+
+/* The death is to be what it would have been: with the old action back, a fault happens again as we return, and what
+ * somebody sent is sent again. */
+static void on_deadly(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    int error = errno;
+    capture_rescue();
+    for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++)
+        if (deadly[i] == number)
+            sigaction(number, &before[i], NULL);
+    if (info->si_code <= 0 || number == SIGXCPU)
+        raise(number); /* blocked until we return */
+    errno = error;
+}
+
+/* On a stack of their own, because a recursion without end is the usual way to a SIGSEGV. */
+static void catch_deadly(void)
+{
+    static char stack[128 * 1024];
+    stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
+    struct sigaction action = {.sa_sigaction = on_deadly, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    sigemptyset(&action.sa_mask);
+    sigaltstack(&alternate, NULL);
+    for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++)
+        sigaction(deadly[i], &action, &before[i]);
+}
+
+/* ---- around a call ---- */
 
 static int open_memory(const char *name)
 {
@@ -27,69 +136,54 @@ static int open_memory(const char *name)
     return fd;
 }
 
-void capture_begin(struct worker *worker)
+/* By lines, or a function that prints seldom would be silent for long. */
+static void set_up(void)
+{
+    files[0] = open_memory("poold-stdout");
+    files[1] = open_memory("poold-stderr");
+    setvbuf(stdout, unwritten, _IOLBF, sizeof unwritten);
+    guard_last_words(capture_rescue);
+    catch_deadly();
+}
+
+void capture_begin(struct worker *worker, const struct message_run *run, uint32_t index)
 {
     fflush(NULL);
+    if (files[0] == -1)
+        set_up();
+    now.pid = getpid();
+    now.run = run;
+    now.host = (struct host){.context = worker, .output = send_output};
     for (int i = 0; i < 2; i++) {
-        if (worker->captured[i] == -1)
-            worker->captured[i] = open_memory(i == 0 ? "poold-stdout" : "poold-stderr");
-        saved[i] = fcntl(STDOUT_FILENO + i, F_DUPFD_CLOEXEC, 10);
-        dup2(worker->captured[i], STDOUT_FILENO + i);
+        drop(i);
+        log_cap_begin(&now.caps[i], &now.host, index, (unsigned)i + 1);
+        now.saved[i] = fcntl(STDOUT_FILENO + i, F_DUPFD_CLOEXEC, 10);
+        dup2(files[i], STDOUT_FILENO + i);
     }
+    now.on = true;
+    watchdog_on(&dog);
 }
 
 static void give_back(int stream)
 {
-    if (saved[stream] == -1) { /* it was closed when we came */
+    if (now.saved[stream] == -1) { /* it was closed when we came */
         close(STDOUT_FILENO + stream);
         return;
     }
-    dup2(saved[stream], STDOUT_FILENO + stream);
-    close(saved[stream]);
-    saved[stream] = -1;
+    dup2(now.saved[stream], STDOUT_FILENO + stream);
+    close(now.saved[stream]);
 }
 
-/* Bytes of [text, text + length) that do not end within a UTF-8 sequence. */
-static size_t whole_characters(const char *text, size_t length)
-{
-    size_t at = length;
-    while (at > 0 && length - at < 4 && ((unsigned char)text[at] & 0xc0) == 0x80)
-        at--;
-    return at;
-}
-
-/* Reads what was printed, at most CAPTURE_MAX with the mark; returns its length. */
-static size_t read_printed(int fd, char text[CAPTURE_MAX])
-{
-    struct stat stat;
-    if (fstat(fd, &stat) == -1)
-        return 0;
-    ssize_t got = pread(fd, text, CAPTURE_MAX, 0);
-    if (got <= 0 || stat.st_size <= CAPTURE_MAX)
-        return got > 0 ? (size_t)got : 0;
-    size_t kept = whole_characters(text, CAPTURE_MAX - strlen(CAPTURE_MARK));
-    memcpy(text + kept, CAPTURE_MARK, strlen(CAPTURE_MARK));
-    return kept + strlen(CAPTURE_MARK);
-}
-
-static void send_printed(struct worker *worker, const struct message_run *run, uint32_t index, int stream)
-{
-    static char text[CAPTURE_MAX];
-    unsigned char body[MESSAGE_BODY_MAX];
-    struct message_output output = {
-        .run = run->run, .index = index, .attempt = run->attempt, .stream = (uint32_t)stream + 1};
-    size_t length = read_printed(worker->captured[stream], text);
-    if (length == 0)
-        return;
-    worker_send(worker, MESSAGE_output, body, message_output_encode(&output, body), text, length);
-    CHECK(ftruncate(worker->captured[stream], 0) == 0, "ftruncate: %s", strerror(errno));
-}
-
-void capture_end(struct worker *worker, const struct message_run *run, uint32_t index)
+void capture_end(void)
 {
     fflush(NULL);
+    watchdog_off(&dog);
+    turn_take(&draining);
     for (int stream = 0; stream < 2; stream++) {
         give_back(stream);
-        send_printed(worker, run, index, stream);
+        drain(stream);
+        log_cap_end(&now.caps[stream]);
     }
+    now.on = false;
+    turn_give(&draining);
 }

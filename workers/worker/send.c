@@ -4,8 +4,12 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
+#include "worker/turn.h"
 #include "worker/worker.h"
+
+static struct turn sending;
 
 /* Takes `count` bytes off the front of the two parts. */
 static void advance(struct iovec parts[2], size_t count)
@@ -24,7 +28,15 @@ static void wait_writable(int fd)
     poll(&wait, 1, -1);
 }
 
-/* Nobody reads any more: the server is gone, and with it the reason to be here. */
+/* Nobody reads any more: the server is gone, and with it the reason to be here. Only the main thread may say goodbye
+ * to what is loaded: others would do so under its feet. */
+static _Noreturn void leave(void)
+{
+    if (gettid() == getpid())
+        exit(0);
+    _exit(0);
+}
+
 static void write_all(int fd, struct iovec parts[2])
 {
     while (parts[0].iov_len + parts[1].iov_len > 0) {
@@ -35,7 +47,7 @@ static void write_all(int fd, struct iovec parts[2])
         else if (errno == EAGAIN)
             wait_writable(fd);
         else if (errno != EINTR)
-            exit(0);
+            leave();
     }
 }
 
@@ -45,5 +57,12 @@ void worker_send(struct worker *worker, enum message_type type, const unsigned c
     unsigned char head[FRAME_HEAD_BYTES + MESSAGE_BODY_MAX];
     size_t length = frame_encode(head, type, worker->slot, worker->generation, body, body_length, tail_length);
     struct iovec parts[2] = {{head, length}, {(char *)tail, tail_length}};
+    turn_take(&sending);
     write_all(worker->channel.fd, parts);
+    turn_give(&sending);
+}
+
+bool worker_is_sending(void)
+{
+    return turn_is_mine(&sending);
 }

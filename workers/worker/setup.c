@@ -89,7 +89,7 @@ static void open_descriptors(struct worker *worker)
 
 void worker_set_up(struct worker *worker, int argc, char **argv)
 {
-    *worker = (struct worker){.captured = {-1, -1}};
+    *worker = (struct worker){.slot = 0};
     set_signals();
     follow_the_supervisor();
     (void)!nice(WORKER_NICE);

@@ -10,6 +10,7 @@
 #include "functions/number.h"
 #include "wire/scan.h"
 #include "worker/board.h"
+#include "worker/capture.h"
 #include "worker/worker.h"
 
 #define BEFORE_INDEX "{\"index\":"
@@ -181,10 +182,10 @@ static int call_function(struct slice *slice)
     if ((slice->run->flags & RUN_STAR) && !function->takes_star && call_unpack(call) == -1)
         return -1;
     if (function->prints)
-        capture_begin(slice->worker);
+        capture_begin(slice->worker, slice->run, index_of(slice));
     int result = function->call(call);
     if (function->prints)
-        capture_end(slice->worker, slice->run, index_of(slice));
+        capture_end();
     return result == 0 && function->unchecked ? check_value(call) : result;
 }
 

@@ -1,6 +1,6 @@
 /* worker: the process that runs items, one slice at a time.
  *
- * One thread, blocking. Whoever serves it is at the other end of the channel; when that end closes, the worker ends
+ * One thread, blocking (and watchdogs that look after it while it is busy with a function). Whoever serves it is at the other end of the channel; when that end closes, the worker ends
  * too, wherever it notices. Finished lines lie in the workbench until they are sent, so a kill at any point loses
  * none. */
 #ifndef POOLD_WORKER_WORKER_H
@@ -20,15 +20,16 @@ struct worker {
     struct channel channel; /* used for receiving; send.c writes to its descriptor without a queue */
     struct scoreboard_slot *board;
     struct workbench *bench;
-    int captured[2]; /* memfds that stand in for stdout and stderr while a function prints; -1 until needed */
 };
 
 /* setup.c: arguments, environment, signals, descriptors. Exits with a message when something is missing. */
 void worker_set_up(struct worker *, int argc, char **argv);
 
-/* send.c: a frame of ours, written completely, without copying the tail; ends the process when nobody reads. */
+/* send.c: a frame of ours, written completely, without copying the tail; ends the process when nobody reads. Any
+ * thread; a signal handler only when the thread is not sending already. */
 void worker_send(struct worker *, enum message_type, const unsigned char *body, size_t body_length, const char *tail,
                  size_t tail_length);
+bool worker_is_sending(void); /* this thread, which a signal has interrupted */
 
 /* receive.c: waits for the next slice; ends the process when the channel is closed. The tail is good until the next
  * call. */
@@ -38,10 +39,6 @@ _Noreturn void worker_confused(const char *what);
 
 /* hello.c: the first sign of life, with the list of functions. */
 void worker_say_hello(struct worker *);
-
-/* capture.c: what is printed between the two is sent as output frames of this item. */
-void capture_begin(struct worker *);
-void capture_end(struct worker *, const struct message_run *, uint32_t index);
 
 /* slice.c: runs all items of a slice that are not taken back, and sends their lines. */
 void slice_run(struct worker *, const struct message_run *, const char *tail, size_t tail_length);
