@@ -70,12 +70,13 @@ struct manifest_set {
 };
 
 /* Reads every *.json of the folders (not below them). NULL with an error that names file, line and key when any is not
- * right, a name is there twice, or a folder cannot be read: a set is all good or not there. */
+ * right, a name is there twice (also as NAME.FUNCTION of another), or a folder cannot be read: a set is all good or not
+ * there. */
 struct manifest_set *manifest_load(const char *const folders[], unsigned count, struct error *);
 void manifest_set_free(struct manifest_set **);
 
-/* One manifest from its text, as manifest_text gave it or as a file holds it; relative paths are taken from `folder`.
- * One reference. */
+/* One manifest from its text, as manifest_text gave it (then it knows its source, and the folder may be NULL) or as a
+ * file holds it; relative paths are taken from `folder`. One reference. */
 struct manifest *manifest_parse(const char *json, size_t length, const char *source, const char *folder,
                                 struct error *);
 struct manifest *manifest_ref(struct manifest *);
@@ -84,8 +85,10 @@ void manifest_unref(struct manifest **);
 const char *manifest_text(const struct manifest *);
 
 /* Puts the defaults where the request said nothing, and the ceilings over both. `asked` says which options the request
- * gave (OPTION_…). 0, or -1 with an error that names the option, what was asked and the ceiling. A ceiling on an option
- * that nobody gave is its value (no timeout asked, ceiling 60 s: 60 s). */
+ * gave (OPTION_…). 0, or -1 with an error that names the option, what was asked and the ceiling. "No limit" and
+ * "automatic", asked by nobody, become the ceiling (no timeout, ceiling 60 s: 60 s); asked, no limit is above every
+ * ceiling. Other standard values are held within it (max_attempts stays 1). A ceiling of isolation or fail_fast is the
+ * one value that is possible. */
 int manifest_apply(const struct manifest *, unsigned asked, struct job_options *, struct error *);
 
 #endif

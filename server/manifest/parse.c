@@ -199,6 +199,12 @@ static int read_ceilings(struct parse *p, const struct member *m)
     return rules_read(&p->reader, m, &p->m->ceilings);
 }
 
+/* "output" is a key of its own as well. */
+static bool is_limit(const struct member *m)
+{
+    return member_is(m, "memory") || member_is(m, "cpu") || member_is(m, "files");
+}
+
 static int read_limit(struct parse *p, const struct member *m)
 {
     struct manifest_limits *limits = &p->m->limits;
@@ -290,6 +296,16 @@ static const struct {
     [KEY_START_TIMEOUT] = {"start_timeout", read_start_timeout, OF(MANIFEST_RUNTIME) | OF(MANIFEST_PLUGIN), false},
 };
 
+/* A person who knows the option or the limit only forgot where it goes. */
+static int unknown_key(struct parse *p, const struct member *m)
+{
+    if (rules_know(m))
+        return reader_wrong(&p->reader, m, "no such key here; it goes into \"defaults\" or \"ceilings\"");
+    if (is_limit(m))
+        return reader_wrong(&p->reader, m, "no such key here; it goes into \"limits\"");
+    return reader_wrong(&p->reader, m, "no such key (workers/README.md lists them)");
+}
+
 static int read_key(struct parse *p, const struct member *m)
 {
     for (int key = p->canonical ? 0 : KEY_NAME; key < KEYS; key++) {
@@ -300,7 +316,7 @@ static int read_key(struct parse *p, const struct member *m)
         p->seen[key] = *m;
         return keys[key].read(p, m);
     }
-    return reader_wrong(&p->reader, m, "no such key");
+    return unknown_key(p, m);
 }
 
 static int read_keys(struct parse *p)
@@ -371,7 +387,7 @@ static char *stem_of(const char *path)
 
 static int choose_name(struct parse *p)
 {
-    static const char pattern[] = "letters, digits, _ and -, beginning with a letter or _, at most 64";
+    static const char pattern[] = "letters, digits, _ and - (with command also .), first a letter or _, at most 64";
     struct manifest *m = p->m;
     bool of_module = p->name == NULL && m->module != NULL;
     if (p->name == NULL && (p->name = of_module ? strdup(m->module) : stem_of(m->source)) == NULL)

@@ -155,6 +155,11 @@ static const struct rule *find(const struct member *m)
     return NULL;
 }
 
+bool rules_know(const struct member *m)
+{
+    return find(m) != NULL;
+}
+
 static int read_rule(const struct reader *r, const struct member *m, struct manifest_rules *to)
 {
     const struct rule *rule = find(m);

@@ -7,6 +7,8 @@
 #include "manifest/manifest.h"
 #include "manifest/reader.h"
 
+/* Whether there is an option of this name. */
+bool rules_know(const struct member *);
 /* An object of options. */
 int rules_read(const struct reader *, const struct member *, struct manifest_rules *);
 /* -1 when a default is beyond its own ceiling; `defaults` is where those stand. */
