@@ -155,6 +155,9 @@ static void test_options(void **state)
     assert_int_equal(s.options.delay_ms, 2000);
     assert_int_equal(s.options.retention_s, 60);
     assert_string_equal(s.options.name, "a \xc3\xa9");
+    assert_int_equal(s.asked, OPTION_CHUNKSIZE | OPTION_PROCESSES | OPTION_TIMEOUT | OPTION_MAX_ATTEMPTS |
+                                  OPTION_BACKOFF | OPTION_PRIORITY | OPTION_ISOLATION | OPTION_FAIL_FAST |
+                                  OPTION_RETENTION);
     submission_free(&s);
 }
 
