@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "http/http.h"
 #include "manifest/manifest.h"
+#include "manifest/manifest.h"
 #include "store/store.h"
 #include "wire/fds.h"
 
@@ -16,6 +17,7 @@ enum { HELLO_WAIT_MS = 10000 };
 
 struct service {
     struct config config;
+    struct manifest_set *functions;
     struct store *store;
     struct engine *engine;
     struct http *http;
@@ -55,12 +57,22 @@ static int check(const struct config *config)
     return fflush(stdout) ? EX_IOERR : 0;
 }
 
+/* The operator's mistake: said as he reads it, and poold gives up at once (supervisor/process.c). */
+static int load_functions(struct service *s)
+{
+    struct error error;
+    s->functions = engine_functions(&s->config, &error);
+    if (!s->functions)
+        fprintf(stderr, "poold: %s\n", error.text);
+    return s->functions ? 0 : -1;
+}
+
 static int start(struct service *s, struct error *e)
 {
     s->store = store_open_sqlite(s->config.data, s->config.read_only, e);
     if (!s->store || store_start(s->store, e))
         return -1;
-    s->engine = engine_start(&s->config, s->store, FD_CHANNEL, FD_SCOREBOARD, e);
+    s->engine = engine_start(&s->config, s->functions, s->store, FD_CHANNEL, FD_SCOREBOARD, e);
     if (!s->engine)
         return -1;
     if (!engine_wait_functions(s->engine, HELLO_WAIT_MS))
@@ -99,11 +111,14 @@ int main(int argc, char **argv)
     if (service.config.check)
         return check(&service.config);
     log_setup("server", service.config.log_level);
+    if (load_functions(&service))
+        return EX_CONFIG;
     int status = EX_IOERR;
     if (start(&service, &error))
         log_event(LOG_ERROR, "server.start", "error=\"%s\"", error.text);
     else
         status = engine_wait_end(service.engine, on_drain, service.http);
     stop(&service);
+    manifest_set_free(&service.functions);
     return status;
 }

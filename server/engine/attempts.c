@@ -111,7 +111,10 @@ static void finish(struct core *core, struct job *job, uint32_t index, const str
                                     .message = end->message,
                                     .signal_name = end->signal ? signal_name(end->signal, name) : NULL,
                                     .exit_code = end->exit_code,
-                                    .attempts = end->attempt};
+                                    .attempts = end->attempt,
+                                    .limit = end->limit,
+                                    .peak = end->peak,
+                                    .pid = end->pid};
     if (end->failure == FAILURE_CANCELLED)
         batch_put(core, job, index, 1, 1, NULL);
     else

@@ -92,12 +92,12 @@ void turn_effect(struct core *core, struct effect effect)
         STAILQ_INSERT_TAIL(&turn->effects, copy, link);
 }
 
-static struct job_view *copy_view(const struct job *job)
+struct job_view *view_copy(const struct job_view *view)
 {
-    struct job_view *view = malloc(sizeof *view);
-    CHECK(view, "out of memory");
-    *view = job->view;
-    return view;
+    struct job_view *copy = malloc(sizeof *copy);
+    CHECK(copy, "out of memory");
+    *copy = *view;
+    return copy;
 }
 
 /* Before all that the write holds already: its result may be there. */
@@ -109,7 +109,7 @@ static void put_deferred(struct core *core, struct job *job)
     write->first = NULL;
     write->last = &write->first;
     struct store_op *op = store_write_add(write, STORE_JOB_PUT, job->view.seq);
-    op->job = copy_view(job);
+    op->job = view_copy(&job->view);
     op->key = job->key ? strdup(job->key) : NULL; /* the job keeps it busy until the commit */
     CHECK(op->key || !job->key, "out of memory");
     op->fingerprint = job->fingerprint;
@@ -135,7 +135,7 @@ static void put_dirty(struct core *core)
         if (job->deferred)
             put_deferred(core, job);
         else
-            store_write_add(core->turn->write, STORE_JOB_UPDATE, job->view.seq)->job = copy_view(job);
+            store_write_add(core->turn->write, STORE_JOB_UPDATE, job->view.seq)->job = view_copy(&job->view);
         turn_effect(core, (struct effect){.type = EFFECT_JOB,
                                           .job = job,
                                           .counts = job->view.counts,

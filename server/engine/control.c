@@ -41,6 +41,8 @@ static void control_frame(struct engine *engine, const struct frame *frame)
         engine->drain_deadline_ns = clock_mono_ns() + drain.grace_ms * NS_PER_MS;
         core_drain(&engine->core);
         engine_note(engine, &engine->drain_began);
+    } else if (frame->type == MESSAGE_reload) {
+        functions_reload(engine);
     } else {
         CHECK(false, "the supervisor said message %u", frame->type);
     }

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/cpu.h"
-#include "engine/core.h"
+#include "engine/functions.h"
 
 enum { REAP_ROWS = 64 };
 
@@ -22,6 +22,7 @@ void core_init(struct core *core, const struct config *config, const struct core
     TAILQ_INIT(&core->timed);
     TAILQ_INIT(&core->later);
     TAILQ_INIT(&core->remembered);
+    TAILQ_INIT(&core->gated);
     queue_init(&core->pool_queue);
     queue_init(&core->extra_queue);
 }
@@ -53,6 +54,7 @@ void core_tick(struct core *core)
     int64_t now = core->ports.now_ns(core->ports.context);
     jobs_tick(core, now);
     workers_tick(core, now);
+    probes_tick(core, now);
     follow_deadlines(core, now);
     storage_tick(core, now);
     reap_tick(core, now);
@@ -112,7 +114,6 @@ static void give_back(struct core *core, struct job *job)
 void core_shutdown(struct core *core)
 {
     struct job *job, *next;
-    struct function_cost *cost, *next_cost;
     turn_drop(core, &core->flying);
     turn_drop(core, &core->turn);
     HASH_ITER(hh, core->jobs, job, next)
@@ -120,13 +121,11 @@ void core_shutdown(struct core *core)
         give_back(core, job);
         job_free(core, job);
     }
-    for (unsigned i = 0; i < WORKERS_MAX; i++)
+    for (unsigned i = 0; i < WORKERS_MAX; i++) {
         blob_unref(&core->workers[i].items);
-    HASH_ITER(hh, core->costs, cost, next_cost)
-    {
-        HASH_DEL(core->costs, cost);
-        free(cost);
+        worker_forget(&core->workers[i]);
     }
     functions_free(core);
+    definitions_free(core);
     free(core->dirty);
 }

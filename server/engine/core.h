@@ -10,6 +10,8 @@
  *   attempts  failures: retry or final          commit     one transaction a turn, and what follows it
  *   follow    waiting requests, recent results  submit     new jobs, more items
  *   requests  the table of requests             recover    what the last life left
+ *   functions what can be called, and when      definitions the manifests in force, their state
+ *   probes    finding out what they offer       catalog    the list for GET /v1/functions
  *
  * The way of an item: ready range → slice → worker → checked line → batch with a position → (commit) → recent + store
  * → whoever follows. Nothing is shown before its commit. */
@@ -36,6 +38,8 @@ enum {
     LOADS_MAX = 64,            /* chunks on their way from the store at once: each is up to 256 KiB */
     WAITING_MAX = 65536,       /* items of one job that wait for another attempt: beyond it nothing new starts */
     LINGER_MAX = 256,          /* ended jobs kept for followers that are just reading their last results… */
+    RECENT_DEFINITIONS = 8,    /* that a worker is remembered to have run */
+    PROGRESS_BYTES_MAX = 4096,
 };
 #define LINGER_NS (2 * NS_PER_S) /* …for this long */
 #define TICK_NS (20 * NS_PER_MS)
@@ -44,6 +48,8 @@ enum {
 #define SLICE_TARGET_NS (10 * NS_PER_MS)
 #define STEAL_AFTER_NS (20 * NS_PER_MS)
 #define FULL_RETRY_NS NS_PER_S
+#define BACKSTOP_NS (2 * NS_PER_S) /* workers end the items of exec and runtime functions themselves, and have kill_grace
+                                      plus this for it */
 #define SPACE_NS (50 * NS_PER_MS) /* between looks at the free space: a fast disk takes ~50 MB meanwhile */
 #define ITEMS_CACHE_BYTES ((size_t)32 << 20) /* 10 M integers uploaded while they run: 1.15 x the time per item of
                                                 100,000 with it, 1.3 x with 16 MiB (chunks loaded again) */
@@ -56,6 +62,9 @@ enum {
 #define RECENT_ALL_BYTES ((size_t)24 << 20)
 
 struct core;
+struct definition;
+struct function;
+struct manifest_set;
 
 /* What the core does to the world. */
 struct core_ports {
@@ -65,6 +74,9 @@ struct core_ports {
     /* Sends a slice; an error shows later as the worker's death. */
     void (*run)(void *, unsigned slot, unsigned generation, const struct message_run *, const char *items,
                 size_t length);
+    /* Before the first run or probe that names it. */
+    void (*define)(void *, unsigned slot, unsigned generation, uint32_t definition, const char *text);
+    void (*probe)(void *, unsigned slot, unsigned generation, uint32_t definition); /* answered by core_worker_offer */
     void (*stop_worker)(void *, unsigned slot, unsigned generation, enum stop_cause, unsigned grace_ms);
     void (*release_worker)(void *, unsigned slot,
                            unsigned generation); /* idle and no longer wanted: close its channel */
@@ -124,7 +136,8 @@ struct job {
     bool hurry;   /* …and have come: to the head of its queue */
     enum { TIMED_NOT, TIMED_SOON, TIMED_LATER } timed; /* in core.timed or core.later: something depends on time */
     TAILQ_ENTRY(job) timed_link;
-    struct function_cost *cost;
+    struct function *function; /* counted by it */
+    bool trusting; /* accepted while its function was not known yet: if there turns out to be none, its items fail */
 
     struct ranges ready;     /* items nobody runs */
     struct ranges committed; /* items whose results are committed */
@@ -137,7 +150,7 @@ struct job {
     uint32_t workers;    /* that hold a slice of it */
     uint32_t spawning;   /* extra workers on their way for it */
 
-    bool queued; /* in a run queue */
+    struct run_queue *queue; /* that it is in, or NULL: the pool's, the extras', or its function's gate */
     TAILQ_ENTRY(job) runnable;
 
     struct store_batch *recent; /* ring of committed batches, by position; recent[(recent_start+i) % capacity] */
@@ -161,6 +174,7 @@ struct run_queue {
 
 struct worker {
     bool present, ready, extra, stopping, releasing;
+    bool late; /* stopped because it took too long to load a function */
     bool dead; /* its slice is being judged: nothing may be taken back from it meanwhile */
     unsigned slot, generation, pid;
     uint64_t request; /* extra */
@@ -176,15 +190,16 @@ struct worker {
     uint64_t run;
     uint32_t first, count, received, attempt;
     int64_t started_ns;
-    struct function_cost *cost;
-};
-
-/* What is known of a function's speed. */
-struct function_cost {
-    UT_hash_handle hh;
-    char name[65];
-    int64_t ns;    /* per item, smoothed; 0 = unknown */
-    uint32_t grow; /* largest slice to try next */
+    struct function *function;
+    struct definition *definition; /* of that slice, a reference; NULL = built in */
+    struct blob *progress;         /* what the running item last said of itself, or NULL */
+    uint32_t progress_index;
+    /* what it knows and what is warm in it (probes.c) */
+    struct definition *probe; /* that it is loading, a reference, or NULL; counts as busy */
+    int64_t probe_until_ns;
+    uint32_t *defined; /* definitions that it was sent */
+    size_t defined_count, defined_capacity;
+    uint32_t recent[RECENT_DEFINITIONS]; /* that it ran, the last one first */
 };
 
 /* What follows the commit of a turn. */
@@ -234,9 +249,14 @@ struct core {
     unsigned worker_top; /* slots below it may be present */
     unsigned processes, cpu_count;
     unsigned extras; /* present or asked for */
-    struct function_cost *costs;
-    struct blob *functions;
-    struct function_name *function_names;
+    struct function *functions; /* by name */
+    TAILQ_HEAD(, function) gated; /* those at whose gate jobs wait */
+    struct definition *definitions; /* in force, by name of the manifest */
+    uint32_t last_definition;
+    int64_t probe_ns;       /* no definition is to be probed before */
+    struct blob *builtins;  /* as the first hello told them; NULL before */
+    struct blob *catalog;   /* for GET /v1/functions; NULL = to be built again */
+    char functions_problem[512]; /* why the last reload was refused */
 
     struct turn *turn;   /* being filled */
     struct turn *flying; /* at the store: one at a time, so that positions commit in order */
@@ -266,10 +286,20 @@ void core_worker_result(struct core *, unsigned slot, unsigned generation, const
                         const char *lines, size_t length);
 void core_worker_output(struct core *, unsigned slot, unsigned generation, const struct message_output *,
                         const char *bytes, size_t length);
+void core_worker_offer(struct core *, unsigned slot, unsigned generation, const struct message_offer *,
+                       const char *offers, size_t length);
+void core_worker_progress(struct core *, unsigned slot, unsigned generation, const struct message_progress *,
+                          const char *json, size_t length);
 void core_worker_nonsense(struct core *, unsigned slot, unsigned generation);
 /* After its channel has been drained. The workbench is unmapped by the caller after this. */
 void core_worker_gone(struct core *, unsigned slot, unsigned generation, const struct message_worker_gone *);
 void core_pool_state(struct core *, const struct message_pool_state *);
+/* These manifests are in force from now on (it takes references of its own); running slices keep what they have. */
+void core_functions(struct core *, const struct manifest_set *);
+/* A reload was refused: the set before it stays in force. */
+void core_functions_refused(struct core *, const char *problem);
+/* The built-in functions are known, and every manifest has told what it offers or why it cannot. */
+bool core_functions_settled(const struct core *);
 void core_written(struct core *, struct store_write *);
 void core_loaded(struct core *, struct store_load *);
 void core_reaped(struct core *, struct store_reap *);
@@ -314,22 +344,26 @@ void chunks_free(struct core *, struct job *);
 
 /* ---- schedule.c ---- */
 void queue_init(struct run_queue *);
-void queue_put(struct core *, struct job *); /* runnable: at the tail of its level */
-void queue_remove(struct core *, struct job *);
+void queue_put(struct run_queue *, struct job *); /* at the tail of its level; out of the one it was in before */
+void queue_remove(struct job *);
 struct job *queue_next(struct run_queue *);          /* whose turn it is (stays in the queue), or NULL */
 void queue_charge(struct run_queue *, struct job *); /* it got a slice: to the tail, its level pays */
 bool queue_empty(const struct run_queue *);
-uint32_t slice_size(const struct core *, const struct job *, const struct function_cost *);
-struct function_cost *cost_of(struct core *, const char *function);
-void cost_learn(struct function_cost *, uint32_t items, int64_t ns);
+uint32_t slice_size(const struct core *, const struct job *);
+void cost_learn(struct function *, uint32_t items, int64_t ns);
 /* A slice that is still running shows that items take longer than was thought: the next ones are smaller at once. */
-void cost_at_least(struct function_cost *, int64_t ns);
+void cost_at_least(struct function *, int64_t ns);
 
 /* ---- dispatch.c ---- */
 void dispatch(struct core *);
-bool job_runnable(const struct core *, const struct job *);
+/* It has items to run, and may: as far as the job itself is concerned, and its function too. */
+bool job_wants(const struct job *);
+bool job_runnable(const struct job *);
+void job_queue(struct core *, struct job *); /* into the queue, to the gate, or out of both */
+void job_begins(struct core *, struct job *); /* the first of its items does */
 /* Gives an idle worker the next slice of a job; false when its items must be loaded first. */
 bool slice_start(struct core *, struct worker *, struct job *);
+bool worker_is_idle(const struct core *, const struct worker *);
 struct worker *worker_idle(struct core *);
 
 /* ---- slice.c ---- */
@@ -338,10 +372,12 @@ void batch_put(struct core *, struct job *, uint32_t first, uint32_t count, uint
 void slice_salvage(struct core *, struct worker *); /* dead: what it had finished and not sent */
 void slice_peek(struct core *, struct worker *);    /* alive: the same */
 void slice_end(struct core *, struct worker *);     /* its unfinished items have been dealt with */
+void progress_drop(struct worker *);
 
 /* ---- workers.c ---- */
 void workers_tick(struct core *, int64_t now);
 void job_stop_workers(struct core *, struct job *); /* those that run it, running items and all */
+void stop_worker(struct core *, struct worker *, enum stop_cause);
 void job_trim_slices(struct core *, struct job *);  /* takes unstarted items of all its slices back to ready */
 struct worker *worker_at(struct core *, unsigned slot, unsigned generation);
 
@@ -353,6 +389,8 @@ struct attempt_end {
     const char *message;
     int64_t started_ms;
     uint32_t attempt;
+    uint64_t limit, peak; /* memory: bytes; 0 = not told */
+    unsigned pid;         /* isolation: process; 0 = not told */
     struct blob *line; /* the worker's own error line, or NULL */
 };
 /* An attempt did not succeed: recorded; the item waits for its next one or gets its final line. */
@@ -371,6 +409,7 @@ void trouble_end(struct job *, uint32_t index); /* it has its result */
 struct item_trouble *trouble_get(struct job *, uint32_t index);
 
 /* ---- commit.c ---- */
+struct job_view *view_copy(const struct job_view *);
 struct turn *turn_current(struct core *);
 void turn_effect(struct core *, struct effect);
 void turn_flush(struct core *);
@@ -396,7 +435,5 @@ void submit(struct core *, struct engine_request *);
 void append(struct core *, struct engine_request *);
 void append_next(struct core *, struct job *);
 void key_release(struct core *, struct job *);
-void functions_learn(struct core *, const char *json, size_t length);
-void functions_free(struct core *);
 
 #endif

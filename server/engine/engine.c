@@ -5,7 +5,10 @@
 
 #include "base/check.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "engine/thread.h"
+
+enum { SETTLE_MS = 5000 };
 
 void engine_ask(struct engine *engine, struct engine_request *request)
 {
@@ -26,8 +29,8 @@ static void init_core(struct engine *engine)
     core_init(&engine->core, engine->config, &ports, engine->store, engine->reader);
 }
 
-struct engine *engine_start(const struct config *config, struct store *store, int control_fd, int scoreboard_fd,
-                            struct error *error)
+struct engine *engine_start(const struct config *config, const struct manifest_set *functions, struct store *store,
+                            int control_fd, int scoreboard_fd, struct error *error)
 {
     struct engine *engine = calloc(1, sizeof *engine);
     CHECK(engine && !the_engine, "one engine a process");
@@ -42,6 +45,7 @@ struct engine *engine_start(const struct config *config, struct store *store, in
     fd_set_nonblocking(control_fd, true);
     engine_loop_init(engine, control_fd);
     init_core(engine);
+    core_functions(&engine->core, functions);
     if (core_recover(&engine->core, &engine->board, error) != 0)
         return NULL;
     unsigned char body[MESSAGE_BODY_MAX];
@@ -51,18 +55,26 @@ struct engine *engine_start(const struct config *config, struct store *store, in
     return engine;
 }
 
-bool engine_wait_functions(struct engine *engine, unsigned timeout_ms)
+static bool wait_flag(struct engine *engine, const bool *flag, unsigned timeout_ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += timeout_ms / 1000;
     pthread_mutex_lock(&engine->mutex);
-    while (!engine->functions_known && !engine->ended &&
-           pthread_cond_timedwait(&engine->changed, &engine->mutex, &until) == 0)
+    while (!*flag && !engine->ended && pthread_cond_timedwait(&engine->changed, &engine->mutex, &until) == 0)
         ;
-    bool known = engine->functions_known;
+    bool set = *flag;
     pthread_mutex_unlock(&engine->mutex);
-    return known;
+    return set;
+}
+
+bool engine_wait_functions(struct engine *engine, unsigned timeout_ms)
+{
+    if (!wait_flag(engine, &engine->functions_known, timeout_ms))
+        return false;
+    if (!wait_flag(engine, &engine->functions_settled, SETTLE_MS))
+        log_event(LOG_WARNING, "functions.late", "after_ms=%d", SETTLE_MS); /* they come when they come */
+    return true;
 }
 
 void engine_announce(struct engine *engine, unsigned port)

@@ -23,6 +23,7 @@
 #include "wire/limits.h"
 
 struct engine;
+struct manifest_set;
 
 enum engine_status {
     ENGINE_OK,
@@ -182,10 +183,14 @@ struct store *engine_store(struct engine *);
 
 /* ---- for main.c only ---- */
 
+/* The manifests in the configured folders; NULL with the error when any is not right. */
+struct manifest_set *engine_functions(const struct config *, struct error *);
 /* Starts the engine thread: reads what is unfinished and the old scoreboard, says server_up on control_fd, takes
  * workers. Returns once recovery is done, or NULL with the error. `store` must be started. */
-struct engine *engine_start(const struct config *, struct store *, int control_fd, int scoreboard_fd, struct error *);
-/* Waits (at most timeout_ms) for the first worker's hello, so that functions are known. */
+struct engine *engine_start(const struct config *, const struct manifest_set *, struct store *, int control_fd,
+                            int scoreboard_fd, struct error *);
+/* Waits (at most timeout_ms) for the first worker's hello, so that functions are known, and then (at most 5 s more)
+ * until every manifest has told what it offers or why it cannot. False: no hello. */
 bool engine_wait_functions(struct engine *, unsigned timeout_ms);
 /* Tells the supervisor that requests are accepted on this port. */
 void engine_announce(struct engine *, unsigned port);

@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "engine/core.h"
+#include "engine/functions.h"
 
 #define BIT(state) (1u << (state))
 static const unsigned allowed_moves[] = {
@@ -128,10 +128,7 @@ void job_settle(struct core *core, struct job *job)
         enum job_state end = job->cancelled ? JOB_CANCELLED : job->view.counts.failed > 0 ? JOB_FAILED : JOB_SUCCEEDED;
         job_set_state(core, job, end);
     }
-    if (job_runnable(core, job))
-        queue_put(core, job);
-    else
-        queue_remove(core, job);
+    job_queue(core, job);
 }
 
 /* All that is ready or waits becomes cancelled: ranges without lines, so a million cost one row. */
@@ -185,6 +182,8 @@ void job_view_of(const struct core *core, const struct job *job, struct job_view
     view->state = job->shown_state;
     if (!job->ended)
         view->ended_ms = view->expires_ms = 0;
+    if (job->queue == &job->function->gate)
+        function_excuse(job->function, view->waiting_for, sizeof view->waiting_for);
 }
 
 static void linger(struct core *core, struct job *job)
@@ -210,7 +209,7 @@ void job_release(struct core *core, struct job *job)
 
 void job_free(struct core *core, struct job *job)
 {
-    queue_remove(core, job);
+    queue_remove(job);
     untime(core, job);
     chunks_free(core, job);
     recent_free(core, job);
@@ -220,6 +219,7 @@ void job_free(struct core *core, struct job *job)
     HASH_DEL(core->jobs, job);
     core->job_count--;
     key_release(core, job);
+    function_release(core, job);
     free(job);
 }
 

@@ -25,6 +25,26 @@ static const char *skip_index(const char *at, const char *end, uint32_t index)
     return skip(at, end, digits + n, sizeof digits - n);
 }
 
+/* A number without sign, fraction, exponent or leading zero. */
+static const char *skip_number(const char *at, const char *end)
+{
+    const char *first = at;
+    while (at < end && *at >= '0' && *at <= '9' && at - first < 10)
+        at++;
+    return at == first || (*first == '0' && at - first > 1) ? NULL : at;
+}
+
+/* What an item in a process of its own has behind its value. */
+static const char *skip_process(const char *at, const char *end)
+{
+    const char *pid = SKIP(at, end, ",\"pid\":");
+    if (!pid)
+        return at;
+    at = skip_number(pid, end);
+    at = at ? SKIP(at, end, ",\"exit_code\":") : NULL;
+    return at ? skip_number(at, end) : NULL;
+}
+
 /* The error object is small and cold: walk it for its type and message. */
 static bool read_error(struct result_line *line, const char *at, const char *end)
 {
@@ -64,6 +84,7 @@ const char *result_line_read(struct result_line *line, const char *at, const cha
         return NULL;
     if ((value = SKIP(at, end, ",\"value\":"))) {
         at = scan_value(value, end, NULL, NULL);
+        at = at ? skip_process(at, end) : NULL;
     } else if ((value = SKIP(at, end, ",\"error\":"))) {
         at = scan_value(value, end, &kind, NULL);
         if (!at || kind != SCAN_OBJECT || !read_error(line, value, at))
@@ -177,7 +198,13 @@ struct blob *result_line_failure(uint32_t index, const struct failure_report *re
         buf_printf(&text, ",\"exit_code\":%d", report->exit_code);
     else
         buf_append_text(&text, ",\"exit_code\":null");
-    buf_printf(&text, ",\"attempts\":%u}}\n", report->attempts);
+    buf_printf(&text, ",\"attempts\":%u", report->attempts);
+    if (report->limit)
+        buf_printf(&text, ",\"limit\":%llu,\"peak\":%llu", (unsigned long long)report->limit,
+                   (unsigned long long)report->peak);
+    if (report->pid)
+        buf_printf(&text, ",\"pid\":%u", report->pid);
+    buf_append_text(&text, "}}\n");
     struct blob *line = blob_new(text.data, text.length);
     buf_free(&text);
     return line;

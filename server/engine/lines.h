@@ -19,7 +19,8 @@ struct result_line {
     size_t message_length;
 };
 
-/* Reads the line at `at`, which must be exactly {"index":INDEX,"value":JSON}\n or {"index":INDEX,"error":{…}}\n.
+/* Reads the line at `at`, which must be exactly {"index":INDEX,"value":JSON}\n, the same with ,"pid":N,"exit_code":N
+ * behind the value (isolation: process), or {"index":INDEX,"error":{…}}\n.
  * Returns the byte after it, or NULL when it is anything else. */
 const char *result_line_read(struct result_line *, const char *at, const char *end, uint32_t index);
 /* How many of `count` lines of consecutive indices from `first` at the head of [at, end) are good, their bytes, and how
@@ -38,6 +39,8 @@ struct failure_report {
     const char *signal_name; /* or NULL */
     int exit_code;           /* -1 = none */
     uint32_t attempts;
+    uint64_t limit, peak; /* memory: bytes; left out when limit is 0 */
+    unsigned pid;         /* left out when 0 */
 };
 /* The error line that the engine writes itself. One reference. */
 struct blob *result_line_failure(uint32_t index, const struct failure_report *);

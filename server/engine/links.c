@@ -29,6 +29,8 @@ static void link_frame(struct link *link, const struct frame *frame)
     struct message_hello hello;
     struct message_result result;
     struct message_output output;
+    struct message_offer offer;
+    struct message_progress progress;
     bool sane = frame->slot == link->slot && frame->generation == link->generation;
     if (sane && frame->type == MESSAGE_hello && message_hello_decode(&hello, frame->body, frame->body_length) == 0 &&
         hello.protocol == WIRE_PROTOCOL)
@@ -39,6 +41,11 @@ static void link_frame(struct link *link, const struct frame *frame)
     else if (sane && frame->type == MESSAGE_output &&
              message_output_decode(&output, frame->body, frame->body_length) == 0)
         core_worker_output(core, frame->slot, frame->generation, &output, frame->tail, frame->tail_length);
+    else if (sane && frame->type == MESSAGE_progress &&
+             message_progress_decode(&progress, frame->body, frame->body_length) == 0)
+        core_worker_progress(core, frame->slot, frame->generation, &progress, frame->tail, frame->tail_length);
+    else if (sane && frame->type == MESSAGE_offer && message_offer_decode(&offer, frame->body, frame->body_length) == 0)
+        core_worker_offer(core, frame->slot, frame->generation, &offer, frame->tail, frame->tail_length);
     else
         core_worker_nonsense(core, link->slot, link->generation);
 }

@@ -86,6 +86,10 @@ static void on_check(uv_check_t *check)
     struct engine *engine = check->data;
     core_turn_end(&engine->core);
     set_timer(engine);
+    if (!engine->settled && core_functions_settled(&engine->core)) {
+        engine->settled = true;
+        engine_note(engine, &engine->functions_settled);
+    }
 }
 
 /* What a large job needed goes back to the system a second after the last work (PSS of the server after a map of 3 M:

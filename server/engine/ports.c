@@ -1,4 +1,5 @@
 /* ports: what the core does to the world: frames to workers, wishes to the supervisor, work for the store. */
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -17,17 +18,37 @@ static int64_t port_wall(void *context)
     return clock_wall_ms();
 }
 
+/* Says something to a worker, if it is still there. */
+static void tell_worker(struct engine *engine, unsigned type, unsigned slot, unsigned generation,
+                        const unsigned char *body, size_t size, const char *tail, size_t length)
+{
+    struct link *link = engine->links[slot];
+    if (!link || link->generation != generation || link->channel.fd < 0)
+        return;
+    if (channel_send(&link->channel, type, slot, generation, body, size, tail, length) == CHANNEL_OK)
+        link_poll_update(link);
+}
+
 static void port_run(void *context, unsigned slot, unsigned generation, const struct message_run *run,
                      const char *items, size_t length)
 {
-    struct engine *engine = context;
-    struct link *link = engine->links[slot];
     unsigned char body[MESSAGE_BODY_MAX];
-    size_t size = message_run_encode(run, body);
-    if (!link || link->generation != generation || link->channel.fd < 0)
-        return;
-    if (channel_send(&link->channel, MESSAGE_run, slot, generation, body, size, items, length) == CHANNEL_OK)
-        link_poll_update(link);
+    tell_worker(context, MESSAGE_run, slot, generation, body, message_run_encode(run, body), items, length);
+}
+
+static void port_define(void *context, unsigned slot, unsigned generation, uint32_t definition, const char *text)
+{
+    unsigned char body[MESSAGE_BODY_MAX];
+    struct message_define define = {.definition = definition};
+    tell_worker(context, MESSAGE_define, slot, generation, body, message_define_encode(&define, body), text,
+                strlen(text));
+}
+
+static void port_probe(void *context, unsigned slot, unsigned generation, uint32_t definition)
+{
+    unsigned char body[MESSAGE_BODY_MAX];
+    struct message_probe probe = {.definition = definition};
+    tell_worker(context, MESSAGE_probe, slot, generation, body, message_probe_encode(&probe, body), NULL, 0);
 }
 
 static void port_stop_worker(void *context, unsigned slot, unsigned generation, enum stop_cause cause,
@@ -122,6 +143,8 @@ void engine_ports(struct engine *engine, struct core_ports *ports)
         .now_ns = port_now,
         .wall_ms = port_wall,
         .run = port_run,
+        .define = port_define,
+        .probe = port_probe,
         .stop_worker = port_stop_worker,
         .release_worker = port_release,
         .worker_ready = port_worker_ready,

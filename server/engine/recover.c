@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "engine/core.h"
+#include "engine/functions.h"
 
 struct recovery {
     struct core *core;
@@ -28,7 +28,7 @@ static void restore_job(void *context, const struct job_view *view)
     job->shown_positions = view->positions;
     job->shown_state = view->state;
     job->accepted = job->stored = true;
-    job->cost = cost_of(core, view->function);
+    function_hold(core, job, false);
     int64_t wait_ms = view->created_ms + view->options.delay_ms - core->ports.wall_ms(core->ports.context);
     if (view->options.delay_ms > 0 && wait_ms > 0) {
         job->not_before_ns = core->ports.now_ns(core->ports.context) + wait_ms * NS_PER_MS;

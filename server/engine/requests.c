@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "engine/core.h"
+#include "engine/functions.h"
 
 static void ask_job(struct core *core, struct engine_request *request)
 {
@@ -83,6 +83,8 @@ static void ask_item(struct core *core, struct engine_request *request)
         request->item.state = ITEM_RUNNING;
         request->item.slot = worker->slot;
         request->item.started_ms = mono_to_wall(core, atomic_load(&worker->board->started_ns));
+        if (worker->progress && worker->progress_index == index)
+            request->item.progress = blob_ref(worker->progress);
     } else if ((trouble && trouble->waiting) || job->not_before_ns) {
         request->item.state = ITEM_WAITING;
         request->item.due_ms = mono_to_wall(core, trouble && trouble->waiting ? trouble->due_ns : job->not_before_ns);
@@ -148,7 +150,7 @@ static enum worker_state state_of(const struct worker *worker)
 {
     if (worker->stopping || worker->releasing)
         return WORKER_STOPPING;
-    if (!worker->ready)
+    if (!worker->ready || worker->probe) /* it loads functions */
         return WORKER_STARTING;
     return worker->job ? WORKER_RUNNING : WORKER_READY;
 }
@@ -203,8 +205,9 @@ static void ask_pool(struct core *core, struct engine_request *request)
     pool->draining = core->draining;
     pool->storage_failed = core->storage_failed || core->config->read_only;
     pool->storage_full = core->storage_full || core->space_low;
-    pool->functions_known = core->functions != NULL;
-    pool->functions = blob_ref(core->functions);
+    pool->functions_known = core->builtins != NULL;
+    pool->functions = blob_ref(catalog(core));
+    memcpy(pool->functions_problem, core->functions_problem, sizeof pool->functions_problem);
     pool->counters = core->counters;
     pool->workers = calloc(core->worker_top ? core->worker_top : 1, sizeof *pool->workers);
     CHECK(pool->workers, "out of memory");

@@ -3,12 +3,10 @@
  * Jobs of one priority take turns, a slice each. The ten priorities share by stride scheduling (Waldspurger & Weihl,
  * 1995): each has a pass; the least pass is next and pays STRIDE / weight, weight = priority + 1. A level that was
  * empty starts at the present pass, so it can neither starve nor save up. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/clock.h"
-#include "engine/core.h"
+#include "engine/functions.h"
 
 #define STRIDE UINT64_C(2520) /* divisible by all weights 1…10 */
 
@@ -19,16 +17,11 @@ void queue_init(struct run_queue *queue)
         TAILQ_INIT(&queue->levels[i]);
 }
 
-static struct run_queue *queue_of(struct core *core, const struct job *job)
+void queue_put(struct run_queue *queue, struct job *job)
 {
-    return job->view.options.isolation == ISOLATION_PROCESS ? &core->extra_queue : &core->pool_queue;
-}
-
-void queue_put(struct core *core, struct job *job)
-{
-    if (job->queued)
+    if (job->queue == queue)
         return;
-    struct run_queue *queue = queue_of(core, job);
+    queue_remove(job);
     uint32_t level = job->view.options.priority;
     if (TAILQ_EMPTY(&queue->levels[level]) && queue->pass[level] < queue->now)
         queue->pass[level] = queue->now;
@@ -36,15 +29,15 @@ void queue_put(struct core *core, struct job *job)
         TAILQ_INSERT_HEAD(&queue->levels[level], job, runnable);
     else
         TAILQ_INSERT_TAIL(&queue->levels[level], job, runnable);
-    job->queued = true;
+    job->queue = queue;
 }
 
-void queue_remove(struct core *core, struct job *job)
+void queue_remove(struct job *job)
 {
-    if (!job->queued)
+    if (!job->queue)
         return;
-    TAILQ_REMOVE(&queue_of(core, job)->levels[job->view.options.priority], job, runnable);
-    job->queued = false;
+    TAILQ_REMOVE(&job->queue->levels[job->view.options.priority], job, runnable);
+    job->queue = NULL;
 }
 
 struct job *queue_next(struct run_queue *queue)
@@ -62,7 +55,7 @@ void queue_charge(struct run_queue *queue, struct job *job)
     uint32_t level = job->view.options.priority;
     queue->now = queue->pass[level];
     queue->pass[level] += STRIDE / (level + 1);
-    if (job->queued) {
+    if (job->queue == queue) {
         TAILQ_REMOVE(&queue->levels[level], job, runnable);
         TAILQ_INSERT_TAIL(&queue->levels[level], job, runnable);
     }
@@ -84,8 +77,9 @@ static uint32_t smaller(uint64_t a, uint64_t b)
 
 /* Automatic: about SLICE_TARGET_NS of work, but a small map is spread over the workers unless that makes pieces
  * of under a millisecond. */
-uint32_t slice_size(const struct core *core, const struct job *job, const struct function_cost *cost)
+uint32_t slice_size(const struct core *core, const struct job *job)
 {
+    const struct function *cost = job->function;
     if (job->view.options.isolation == ISOLATION_PROCESS)
         return 1;
     unsigned workers = core->processes ? core->processes : 1;
@@ -103,21 +97,7 @@ uint32_t slice_size(const struct core *core, const struct job *job, const struct
     return most < 1 ? 1 : smaller(most, CHUNK_ITEMS_MAX);
 }
 
-struct function_cost *cost_of(struct core *core, const char *function)
-{
-    struct function_cost *cost;
-    HASH_FIND_STR(core->costs, function, cost);
-    if (!cost) {
-        cost = calloc(1, sizeof *cost);
-        CHECK(cost, "out of memory");
-        memcpy(cost->name, function, strlen(function) + 1);
-        cost->grow = 1;
-        HASH_ADD_STR(core->costs, name, cost);
-    }
-    return cost;
-}
-
-void cost_learn(struct function_cost *cost, uint32_t items, int64_t ns)
+void cost_learn(struct function *cost, uint32_t items, int64_t ns)
 {
     if (items == 0)
         return;
@@ -131,7 +111,7 @@ void cost_learn(struct function_cost *cost, uint32_t items, int64_t ns)
         cost->grow = CHUNK_ITEMS_MAX;
 }
 
-void cost_at_least(struct function_cost *cost, int64_t ns)
+void cost_at_least(struct function *cost, int64_t ns)
 {
     if (cost->ns < ns)
         cost->ns = ns;

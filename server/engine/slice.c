@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "engine/core.h"
+#include "engine/functions.h"
 #include "engine/lines.h"
+#include "wire/scan.h"
 
 void batch_put(struct core *core, struct job *job, uint32_t first, uint32_t count, uint32_t failed, struct blob *lines)
 {
@@ -91,6 +92,10 @@ static bool take_lines(struct core *core, struct worker *worker, uint32_t count,
     uint32_t good = result_lines_prefix(lines, lines + length, first, count, &bytes, &failed);
     worker->received += good;
     worker->items_done += good;
+    if (worker->definition && good > failed)
+        definition_works(worker->definition);
+    if (worker->progress && worker->progress_index < worker->first + worker->received)
+        progress_drop(worker);
     struct job *job = worker->job;
     if (failed == 0)
         put_span(core, job, first, good, 0, lines, lines + bytes);
@@ -115,6 +120,10 @@ void slice_end(struct core *core, struct worker *worker)
 {
     struct job *job = worker->job;
     worker->job = NULL;
+    worker->function->running--;
+    worker->function = NULL;
+    definition_unref(&worker->definition);
+    progress_drop(worker);
     blob_unref(&worker->items);
     worker->since_ms = core->ports.wall_ms(core->ports.context);
     job->workers--;
@@ -143,7 +152,7 @@ void core_worker_result(struct core *core, unsigned slot, unsigned generation, c
     }
     if (!result->done)
         return;
-    cost_learn(worker->cost, worker->received, (int64_t)result->busy_ns);
+    cost_learn(worker->function, worker->received, (int64_t)result->busy_ns);
     slice_end(core, worker);
 }
 
@@ -167,6 +176,30 @@ void core_worker_output(struct core *core, unsigned slot, unsigned generation, c
     CHECK(op->attempt, "out of memory");
     op->attempt->number = output->attempt;
     job_touch(core, worker->job);
+}
+
+void progress_drop(struct worker *worker)
+{
+    blob_unref(&worker->progress);
+}
+
+/* What user code says of itself: kept when it is a small JSON text of an item that is not done, otherwise nothing. */
+void core_worker_progress(struct core *core, unsigned slot, unsigned generation,
+                          const struct message_progress *progress, const char *json, size_t length)
+{
+    struct worker *worker = worker_at(core, slot, generation);
+    if (!worker || !worker->job || progress->run != worker->run)
+        return;
+    if (progress->index - worker->first >= worker->count || progress->attempt != worker->attempt) {
+        core_worker_nonsense(core, slot, generation);
+        return;
+    }
+    if (length > PROGRESS_BYTES_MAX || progress->index < worker->first + worker->received ||
+        !scan_is_value(json, json + length, NULL))
+        return;
+    progress_drop(worker);
+    worker->progress = blob_new(json, length);
+    worker->progress_index = progress->index;
 }
 
 /* New lines of an outbox, copied: whoever else still maps the bench (a process that the function left behind) cannot

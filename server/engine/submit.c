@@ -7,8 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "engine/core.h"
-#include "wire/scan.h"
+#include "engine/functions.h"
 
 struct engine_chunk *engine_chunk_new(uint32_t count, struct blob *items)
 {
@@ -28,59 +27,6 @@ void engine_chunk_free(struct engine_chunk **list)
         blob_unref(&chunk->origins);
         free(chunk);
     }
-}
-
-/* ---- functions: what the workers said they can run ---- */
-
-struct function_name {
-    UT_hash_handle hh;
-    char name[FUNCTION_NAME_MAX + 1];
-};
-
-static void learn_name(struct core *core, const struct scan_walk *member)
-{
-    size_t length = (size_t)(member->value_end - member->value) - 2;
-    struct function_name *function = calloc(1, sizeof *function);
-    CHECK(function, "out of memory");
-    if (member->kind == SCAN_STRING && length < sizeof function->name) {
-        memcpy(function->name, member->value + 1, length);
-        HASH_ADD_STR(core->function_names, name, function);
-    } else {
-        free(function);
-    }
-}
-
-void functions_learn(struct core *core, const char *json, size_t length)
-{
-    if (core->functions)
-        return;
-    struct scan_walk list, object;
-    core->functions = blob_new(json, length);
-    char *data = core->functions->data;
-    for (scan_enter(&list, data, data + length, false); scan_next(&list);) {
-        for (scan_enter(&object, list.value, list.value_end, false); scan_next(&object);) {
-            if (object.key_end - object.key == 4 && memcmp(object.key, "name", 4) == 0)
-                learn_name(core, &object);
-        }
-    }
-}
-
-void functions_free(struct core *core)
-{
-    struct function_name *function, *next;
-    HASH_ITER(hh, core->function_names, function, next)
-    {
-        HASH_DEL(core->function_names, function);
-        free(function);
-    }
-    blob_unref(&core->functions);
-}
-
-static bool function_known(const struct core *core, const char *name)
-{
-    struct function_name *function;
-    HASH_FIND_STR(core->function_names, name, function);
-    return function != NULL;
 }
 
 /* ---- idempotency ---- */
@@ -145,13 +91,36 @@ static bool replay(struct core *core, struct engine_request *request)
 
 /* ---- new jobs ---- */
 
+/* What is still being found out, or is broken just now, is taken on trust: its items will tell. */
+static bool function_known(const struct core *core, const char *name)
+{
+    const struct function *function = function_find(core, name);
+    const struct definition *definition = definition_for(core, name);
+    return (function && function_callable(function)) || (definition && definition->state != DEFINITION_READY);
+}
+
+/* The function's defaults, and its ceilings. */
+static enum engine_status apply_rules(const struct core *core, struct engine_request *request)
+{
+    const struct function *function = function_find(core, request->submit.function);
+    bool callable = function && function_callable(function);
+    const struct definition *definition =
+        callable ? function_definition(function) : definition_for(core, request->submit.function);
+    struct error error;
+    if (!definition ||
+        manifest_apply(definition->manifest, request->submit.asked, &request->submit.options, &error) == 0)
+        return ENGINE_OK;
+    snprintf(request->submit.problem, sizeof request->submit.problem, "%.255s", error.text);
+    return ENGINE_OVER_CEILING;
+}
+
 static enum engine_status refusal(const struct core *core, const struct engine_request *request)
 {
     if (core->storage_failed || core->config->read_only)
         return ENGINE_STORE_FAILED;
     if (core->draining)
         return ENGINE_DRAINING;
-    if (!core->functions)
+    if (!core->builtins)
         return ENGINE_STARTING;
     if (!function_known(core, request->submit.function))
         return ENGINE_NO_FUNCTION;
@@ -171,7 +140,7 @@ static void fill_job(struct core *core, struct job *job, const struct engine_req
     view->retry_of = request->submit.retry_of;
     view->retry_of_created_ms = request->submit.retry_of_created_ms;
     view->uploading = request->submit.uploading;
-    job->cost = cost_of(core, view->function);
+    function_hold(core, job, true);
     job->accepted_ns = now;
     if (view->options.delay_ms > 0) {
         job->not_before_ns = now + view->options.delay_ms * NS_PER_MS;
@@ -207,14 +176,6 @@ static int64_t count_items(const struct engine_chunk *chunk)
     for (; chunk; chunk = chunk->next)
         items += chunk->count;
     return items;
-}
-
-static struct job_view *view_copy(const struct job_view *view)
-{
-    struct job_view *copy = malloc(sizeof *copy);
-    CHECK(copy, "out of memory");
-    *copy = *view;
-    return copy;
 }
 
 static void job_discard(struct core *core, struct job *job)
@@ -287,6 +248,8 @@ void submit(struct core *core, struct engine_request *request)
     enum engine_status status = refusal(core, request);
     if (status == ENGINE_OK && items > JOB_ITEMS_MAX)
         status = ENGINE_TOO_MANY;
+    if (status == ENGINE_OK)
+        status = apply_rules(core, request);
     if (status != ENGINE_OK) {
         engine_chunk_free(&request->submit.chunks);
         reply(request, status);

@@ -1,5 +1,6 @@
 /* thread: what the files that run the core on its thread share – engine.c (life), loop.c (mail, turns, tick), ports.c
- * (what the core does to the world), links.c (workers), control.c (supervisor). Nobody else includes it. */
+ * (what the core does to the world), links.c (workers), control.c (supervisor), reload.c (manifests). Nobody else
+ * includes it. */
 #ifndef POOLD_ENGINE_THREAD_H
 #define POOLD_ENGINE_THREAD_H
 
@@ -37,7 +38,7 @@ struct engine {
     uv_poll_t wake_poll;
     uv_check_t check;
     uv_timer_t timer;
-    bool timer_fast, trimmed;
+    bool timer_fast, trimmed, settled; /* settled: functions_settled has been noted */
     struct mailbox requests, written, loaded, reaped;
 
     struct channel control;
@@ -48,7 +49,7 @@ struct engine {
 
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t changed;
-    bool functions_known, ended, stop, drain_began;
+    bool functions_known, functions_settled, ended, stop, drain_began;
     int status;
     unsigned announce_port;
 };
@@ -82,6 +83,9 @@ void link_gone(struct engine *, const struct frame *, const struct message_worke
 void link_poll_update(struct link *);
 void link_quiet(struct link *);
 void link_closed(uv_handle_t *); /* frees it */
+
+/* reload.c */
+void functions_reload(struct engine *);
 
 /* control.c */
 void control_poll_update(struct engine *);

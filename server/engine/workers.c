@@ -1,10 +1,11 @@
 /* workers: their coming and going, their time, and who is to blame when one dies. */
+#include <signal.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "engine/core.h"
+#include "engine/functions.h"
 #include "engine/lines.h"
 
 struct worker *worker_at(struct core *core, unsigned slot, unsigned generation)
@@ -46,7 +47,7 @@ void job_trim_slices(struct core *core, struct job *job)
     }
 }
 
-static void stop_worker(struct core *core, struct worker *worker, enum stop_cause cause)
+void stop_worker(struct core *core, struct worker *worker, enum stop_cause cause)
 {
     if (worker->stopping)
         return;
@@ -63,13 +64,21 @@ void job_stop_workers(struct core *core, struct job *job)
     }
 }
 
+/* Workers end the items of exec and runtime functions themselves; what runs inside a worker ends with it. */
+static bool ends_items(const struct worker *worker)
+{
+    return worker->definition && worker->definition->manifest->kind != MANIFEST_PLUGIN;
+}
+
 /* A worker that does not even begin (it is stopped, or stuck before its first item) is measured from its RUN. */
-static bool timed_out(const struct worker *worker, int64_t now)
+static bool timed_out(const struct core *core, const struct worker *worker, int64_t now)
 {
     int64_t timeout_ns = worker->job->view.options.timeout_ms * NS_PER_MS;
     struct scoreboard_slot *board = worker->board;
     if (timeout_ns == 0 || worker->stopping)
         return false;
+    if (ends_items(worker))
+        timeout_ns += core->config->kill_grace_ms * NS_PER_MS + BACKSTOP_NS;
     if (atomic_load(&board->run) != worker->run)
         return now - worker->started_ns > timeout_ns;
     int64_t started = atomic_load(&board->started_ns);
@@ -80,12 +89,14 @@ static void steal(struct core *core, struct worker *worker, int64_t now)
 {
     if (worker->stopping || worker->extra || now - worker->started_ns < STEAL_AFTER_NS)
         return;
+    if (function_gate(worker->function, worker->job) == GATE_FULL)
+        return; /* nobody else may run them */
     uint32_t before = worker->count;
     trim(worker);
     if (worker->count < before) {
         core->counters.steals++;
         worker->job->stolen = true;
-        cost_at_least(worker->cost, (now - worker->started_ns) / (worker->count ? worker->count : 1));
+        cost_at_least(worker->function, (now - worker->started_ns) / (worker->count ? worker->count : 1));
         job_settle(core, worker->job);
     }
 }
@@ -99,7 +110,7 @@ void workers_tick(struct core *core, int64_t now)
             continue;
         if (now - worker->started_ns > STEAL_AFTER_NS)
             slice_peek(core, worker);
-        if (timed_out(worker, now)) {
+        if (timed_out(core, worker, now)) {
             trim(worker); /* first: or the next item would be hit */
             job_settle(core, worker->job);
             stop_worker(core, worker, STOP_TIMEOUT);
@@ -136,9 +147,11 @@ void core_worker_new(struct core *core, unsigned slot, const struct message_work
 static void start_extra(struct core *core, struct worker *worker)
 {
     struct job *job = job_find(core, (int64_t)worker->request, 0);
-    if (job && job->spawning)
+    if (job && job->spawning) {
         job->spawning--;
-    if (!job || core->draining || !job_runnable(core, job) || !slice_start(core, worker, job)) {
+        job->function->running--;
+    }
+    if (!job || core->draining || !job_runnable(job) || !slice_start(core, worker, job)) {
         worker->releasing = true;
         core->ports.release_worker(core->ports.context, worker->slot, worker->generation);
     }
@@ -156,30 +169,79 @@ void core_worker_hello(struct core *core, unsigned slot, unsigned generation, co
         return;
     worker->ready = true;
     worker->since_ms = core->ports.wall_ms(core->ports.context);
-    functions_learn(core, functions, length);
+    builtins_learn(core, functions, length);
     core->ports.worker_ready(core->ports.context, slot, generation, worker->pid);
     if (worker->extra)
         start_extra(core, worker);
 }
 
-static void fail_running(struct core *core, struct worker *worker, uint32_t index,
-                         const struct message_worker_gone *gone)
+/* The worker saw its own end coming, and said why. */
+static bool killed_for_memory(const struct worker *worker)
+{
+    const struct scoreboard_slot *board = worker->board;
+    return atomic_load(&board->run) == worker->run && atomic_load(&board->generation) == worker->generation &&
+           atomic_load(&board->verdict) == FAILURE_MEMORY;
+}
+
+static bool used_its_cpu(const struct worker *worker, const struct message_worker_gone *gone)
+{
+    return gone->signal == SIGXCPU && worker->definition && worker->definition->manifest->limits.cpu_s > 0;
+}
+
+static enum failure failure_of(const struct worker *worker, const struct message_worker_gone *gone)
 {
     static const enum failure failures[STOP_CAUSES] = {
         [STOP_NONE] = FAILURE_CRASH,           [STOP_TIMEOUT] = FAILURE_TIMEOUT,    [STOP_CANCEL] = FAILURE_CANCELLED,
         [STOP_PROTOCOL] = FAILURE_PROTOCOL,    [STOP_RESIZE] = FAILURE_INTERRUPTED, [STOP_HELLO] = FAILURE_CRASH,
         [STOP_SHUTDOWN] = FAILURE_INTERRUPTED,
     };
+    if (killed_for_memory(worker))
+        return FAILURE_MEMORY;
+    if (!worker->stopping && used_its_cpu(worker, gone))
+        return FAILURE_TIMEOUT;
+    return failures[worker->stopping ? worker->stop_cause : STOP_NONE];
+}
+
+static void explain(const struct worker *worker, const struct message_worker_gone *gone, struct attempt_end *end,
+                    char *message, size_t size)
+{
+    char name[16];
+    if (end->failure == FAILURE_MEMORY) {
+        end->limit = atomic_load(&worker->board->limit);
+        end->peak = atomic_load(&worker->board->peak);
+        snprintf(message, size, "used %.1f MiB, its limit is %.1f MiB", (double)end->peak / (1 << 20),
+                 (double)end->limit / (1 << 20));
+    } else if (end->failure == FAILURE_TIMEOUT && !worker->stopping) {
+        snprintf(message, size, "used more than its %lld s of processor time",
+                 (long long)worker->definition->manifest->limits.cpu_s);
+    } else if (end->failure == FAILURE_TIMEOUT) {
+        snprintf(message, size, "took longer than its timeout of %.3f s",
+                 (double)worker->job->view.options.timeout_ms / 1000);
+    } else if (end->failure == FAILURE_PROTOCOL) {
+        snprintf(message, size, "its worker sent something that is no result");
+    } else if (end->failure == FAILURE_CANCELLED) {
+        snprintf(message, size, "cancelled while it ran");
+    } else if (gone->signal) {
+        snprintf(message, size, "killed by %s", signal_name(gone->signal, name));
+    } else {
+        snprintf(message, size, "its process exited with status %u", gone->exit_code);
+    }
+    end->message = message;
+}
+
+static void fail_running(struct core *core, struct worker *worker, uint32_t index,
+                         const struct message_worker_gone *gone)
+{
     struct job *job = worker->job;
-    char name[16], message[200];
+    char message[200];
     int64_t age_ms = (core->ports.now_ns(core->ports.context) - atomic_load(&worker->board->started_ns)) / NS_PER_MS;
     struct attempt_end end = {
-        .failure = failures[worker->stopping ? worker->stop_cause : STOP_NONE],
+        .failure = failure_of(worker, gone),
         .signal = gone->signal,
         .exit_code = gone->signal ? -1 : (int)gone->exit_code,
-        .message = message,
         .started_ms = core->ports.wall_ms(core->ports.context) - (age_ms > 0 ? age_ms : 0),
         .attempt = worker->attempt,
+        .pid = worker->extra ? worker->pid : 0,
     };
     log_event(LOG_WARNING, "item.failed",
               "seq=%lld index=%u attempt=%u type=%s slot=%u gen=%u pid=%u signal=%u exit_code=%u",
@@ -189,31 +251,29 @@ static void fail_running(struct core *core, struct worker *worker, uint32_t inde
         attempt_interrupted(core, job, index, worker->attempt, end.started_ms);
         return;
     }
-    if (end.failure == FAILURE_TIMEOUT)
-        snprintf(message, sizeof message, "took longer than its timeout of %.3f s",
-                 (double)job->view.options.timeout_ms / 1000);
-    else if (end.failure == FAILURE_PROTOCOL)
-        snprintf(message, sizeof message, "its worker sent something that is no result");
-    else if (end.failure == FAILURE_CANCELLED)
-        snprintf(message, sizeof message, "cancelled while it ran");
-    else if (gone->signal)
-        snprintf(message, sizeof message, "killed by %s", signal_name(gone->signal, name));
-    else
-        snprintf(message, sizeof message, "its process exited with status %u", gone->exit_code);
+    explain(worker, gone, &end, message, sizeof message);
     attempt_failed(core, job, index, &end);
 }
 
 enum blame { BLAME_NOBODY, BLAME_RUNNING, BLAME_INTERRUPTED };
 
+/* It has done its share (max_tasks_per_child, max_rss) and was on its way out when this slice came: nobody's fault, and
+ * no endless loop, since each such worker has done something. */
+static bool retired_before(const struct worker *worker, const struct message_worker_gone *gone)
+{
+    return !worker->stopping && gone->signal == 0 && gone->exit_code == 0 && worker->items_done > 0 &&
+           atomic_load(&worker->board->run) != worker->run;
+}
+
 /* Exact blame: the scoreboard says which item ran. A worker that died without having finished or begun anything of its
  * slice was interrupted: that costs the item nothing, but is counted, so that it cannot go on for ever. */
-static enum blame whom_to_blame(const struct worker *worker)
+static enum blame whom_to_blame(const struct worker *worker, const struct message_worker_gone *gone)
 {
     const struct scoreboard_slot *board = worker->board;
     bool ours = atomic_load(&board->run) == worker->run && atomic_load(&board->generation) == worker->generation;
     bool running = ours && atomic_load(&board->activity) == ACTIVITY_RUNNING &&
                    atomic_load(&board->index) == worker->first + worker->received;
-    if (worker->received == worker->count)
+    if (worker->received == worker->count || retired_before(worker, gone))
         return BLAME_NOBODY;
     if (running || (worker->stopping && worker->stop_cause == STOP_PROTOCOL))
         return BLAME_RUNNING;
@@ -226,7 +286,7 @@ static void abandon_slice(struct core *core, struct worker *worker, const struct
     struct job *job = worker->job;
     worker->dead = true;
     slice_salvage(core, worker);
-    enum blame blame = whom_to_blame(worker);
+    enum blame blame = whom_to_blame(worker, gone);
     uint32_t blamed = worker->first + worker->received, next = blamed + (blame != BLAME_NOBODY);
     ranges_add(&job->ready, next, worker->first + worker->count - next);
     if (blame == BLAME_RUNNING)
@@ -242,8 +302,11 @@ static void abandon_slice(struct core *core, struct worker *worker, const struct
  * that has written its generation. */
 static void wipe_board(struct worker *worker)
 {
-    if (atomic_load(&worker->board->generation) == worker->generation)
-        atomic_store(&worker->board->activity, ACTIVITY_NONE);
+    if (atomic_load(&worker->board->generation) != worker->generation)
+        return;
+    atomic_store(&worker->board->activity, ACTIVITY_NONE);
+    atomic_store(&worker->board->loading, 0);
+    atomic_store(&worker->board->verdict, FAILURE_NONE);
 }
 
 void core_worker_gone(struct core *core, unsigned slot, unsigned generation, const struct message_worker_gone *gone)
@@ -253,12 +316,15 @@ void core_worker_gone(struct core *core, unsigned slot, unsigned generation, con
         return;
     if (worker->job)
         abandon_slice(core, worker, gone);
+    probe_worker_gone(core, worker, gone);
     wipe_board(worker);
+    worker_forget(worker);
     if (worker->extra) {
         core->extras--;
         struct job *job = worker->request ? job_find(core, (int64_t)worker->request, 0) : NULL;
         if (job && job->spawning) { /* it died before its hello */
             job->spawning--;
+            job->function->running--;
             job_settle(core, job);
         }
     }

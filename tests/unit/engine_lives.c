@@ -373,10 +373,10 @@ static void live(uint64_t seed)
     SIM->commit_ms = one_in(4) ? 0 : random_below(12);
     life.hangs = one_in(3);
     unsigned jobs = 1 + random_below(8), calm = one_in(3);
-    while (!SIM->core.functions)
+    while (!SIM->core.builtins)
         sim_step(SIM);
     for (int ms = 0; ms < 60000; ms++) {
-        if (life.job_count < jobs && SIM->core.functions && !SIM->core.storage_full && one_in(20))
+        if (life.job_count < jobs && SIM->core.builtins && !SIM->core.storage_full && one_in(20))
             submit_one();
         if (!calm && ms < 3000 && one_in(60))
             calamity();

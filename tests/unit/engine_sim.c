@@ -46,6 +46,7 @@ static void port_run(void *context, unsigned slot, unsigned generation, const st
         return;
     assert_int_equal(worker->state, SIM_IDLE);
     assert_true(length > 0 && items[length - 1] == '\n');
+    assert_true(run->definition == 0 || worker->defined[run->definition % SIM_DEFINITIONS]);
     worker->state = SIM_BUSY;
     worker->run = *run;
     worker->items = malloc(length + 1);
@@ -58,6 +59,44 @@ static void port_run(void *context, unsigned slot, unsigned generation, const st
     for (size_t i = 0; i < length; i++)
         lines += items[i] == '\n';
     assert_int_equal(lines, run->count);
+}
+
+static void port_define(void *context, unsigned slot, unsigned generation, uint32_t definition, const char *text)
+{
+    struct sim_worker *worker = worker_of(context, slot, generation);
+    assert_non_null(worker);
+    assert_true(definition && text[0] == '{');
+    assert_false(worker->defined[definition % SIM_DEFINITIONS]); /* once */
+    worker->defined[definition % SIM_DEFINITIONS] = true;
+}
+
+static const struct sim_load *load_of(const struct sim *sim, const char *name)
+{
+    static const struct sim_load fine = {"", LOAD_FINE, "[\"x\",\"y\"]", 2};
+    for (unsigned i = 0; i < sim->function_load_count; i++) {
+        if (strcmp(sim->function_loads[i].name, name) == 0)
+            return &sim->function_loads[i];
+    }
+    return &fine;
+}
+
+static void port_probe(void *context, unsigned slot, unsigned generation, uint32_t definition)
+{
+    struct sim *sim = context;
+    struct sim_worker *worker = worker_of(sim, slot, generation);
+    struct scoreboard_slot *board = scoreboard_slot(&sim->board, slot);
+    assert_non_null(worker);
+    assert_true(worker->defined[definition % SIM_DEFINITIONS]);
+    sim->probes++;
+    if (worker->state == SIM_DYING)
+        return;
+    assert_int_equal(worker->state, SIM_IDLE);
+    worker->state = SIM_PROBING;
+    worker->probe = definition;
+    worker->load = load_of(sim, definition_numbered(&sim->core, definition)->manifest->name);
+    worker->at = sim->now + worker->load->ms * NS_PER_MS;
+    atomic_store(&board->generation, generation);
+    atomic_store(&board->loading, definition);
 }
 
 static void die(struct sim *sim, struct sim_worker *worker, unsigned signal, unsigned exit_code, int64_t after_ms)
@@ -297,7 +336,8 @@ static void note_start(struct sim *sim, const struct sim_worker *worker)
                                                          .at = sim->now,
                                                          .index = worker->run.first + worker->offset,
                                                          .attempt = worker->run.attempt,
-                                                         .slot = (uint32_t)(worker - sim->workers)};
+                                                         .slot = (uint32_t)(worker - sim->workers),
+                                                         .definition = worker->run.definition};
 }
 
 static bool begin_item(struct sim *sim, struct sim_worker *worker)
@@ -402,6 +442,22 @@ static void worker_gone(struct sim *sim, unsigned slot)
     core_worker_gone(&sim->core, slot, worker->generation, &worker->gone);
 }
 
+static void end_probe(struct sim *sim, unsigned slot)
+{
+    struct sim_worker *worker = &sim->workers[slot];
+    const struct sim_load *load = worker->load;
+    if (load->how == LOAD_HANG)
+        return;
+    if (load->how == LOAD_CRASH || chaos(sim)) {
+        die(sim, worker, 11, 0, 1);
+        return;
+    }
+    worker->state = SIM_IDLE;
+    atomic_store(&scoreboard_slot(&sim->board, slot)->loading, 0);
+    struct message_offer offer = {.definition = worker->probe, .ok = load->how == LOAD_FINE};
+    core_worker_offer(&sim->core, slot, worker->generation, &offer, load->offers, strlen(load->offers));
+}
+
 static void worker_step(struct sim *sim, unsigned slot)
 {
     struct sim_worker *worker = &sim->workers[slot];
@@ -415,6 +471,8 @@ static void worker_step(struct sim *sim, unsigned slot)
             die(sim, worker, 9, 0, 1); /* before its hello */
         else
             core_worker_hello(&sim->core, slot, worker->generation, functions, sizeof functions - 1);
+    } else if (worker->state == SIM_PROBING && sim->now >= worker->at) {
+        end_probe(sim, slot);
     } else if (worker->state == SIM_BUSY && worker->stop && sim->now >= worker->at) {
         die(sim, worker, 9, 0, 0);
     } else if (worker->state == SIM_BUSY && (worker->in_item || sim->now >= worker->at)) {
@@ -459,6 +517,8 @@ static void init_core(struct sim *sim)
                                .now_ns = port_now,
                                .wall_ms = port_wall,
                                .run = port_run,
+                               .define = port_define,
+                               .probe = port_probe,
                                .stop_worker = port_stop,
                                .release_worker = port_release,
                                .worker_ready = port_ready,
@@ -469,6 +529,32 @@ static void init_core(struct sim *sim)
                                .reap = port_reap,
                                .storage_failed = port_storage_failed};
     core_init(&sim->core, &sim->config, &ports, sim->store, sim->reader);
+    core_functions(&sim->core, &sim->functions);
+}
+
+static void drop_functions(struct sim *sim)
+{
+    while (sim->functions.count)
+        manifest_unref(&sim->functions.list[--sim->functions.count]);
+}
+
+void sim_functions(struct sim *sim, const char *const manifests[], unsigned count)
+{
+    drop_functions(sim);
+    for (unsigned i = 0; i < count; i++) {
+        struct error error;
+        struct manifest *manifest = manifest_parse(manifests[i], strlen(manifests[i]), "test.json", "/tmp", &error);
+        if (!manifest)
+            fail_msg("%s", error.text);
+        sim->functions.list[sim->functions.count++] = manifest;
+    }
+    core_functions(&sim->core, &sim->functions);
+}
+
+char *sim_catalog(struct sim *sim)
+{
+    struct blob *list = catalog(&sim->core);
+    return list ? strdup(list->data) : NULL;
 }
 
 void sim_open(struct sim *sim, uint64_t seed, unsigned processes)
@@ -481,6 +567,7 @@ void sim_open(struct sim *sim, uint64_t seed, unsigned processes)
     sim->config.retention_s = 3600;
     sim->config.kill_grace_ms = 100;
     sim->config.max_value = 1 << 20;
+    sim->config.idle_runtimes = 2;
     sim->store = store_open_memory();
     sim->reader = store_reader_open(sim->store, &error);
     if (!pages)
@@ -561,6 +648,8 @@ static void free_batches(struct engine_request *r)
         blob_unref(&r->results.batches[i].lines);
     if (r->type == ASK_SUBMIT)
         blob_unref(&r->submit.line);
+    if (r->type == ASK_ITEM)
+        blob_unref(&r->item.progress);
     if (r->type == ASK_POOL)
         engine_pool_free(&r->pool.pool);
 }
@@ -580,6 +669,7 @@ void sim_close(struct sim *sim)
             munmap(sim->workers[slot].bench, sizeof(struct workbench));
     }
     free(sim->starts);
+    drop_functions(sim);
     store_reader_close(&sim->reader);
     store_close(&sim->store);
 }
@@ -655,7 +745,7 @@ struct sim_ask *sim_submission(struct sim *sim, struct engine_chunk *chunks, enu
 
 int64_t sim_accept(struct sim *sim, struct sim_ask *ask)
 {
-    for (int i = 0; i < 1000 && !sim->core.functions; i++)
+    for (int i = 0; i < 1000 && !sim->core.builtins; i++)
         sim_step(sim);
     sim_send(ask);
     sim_wait(sim, ask, 10000);

@@ -16,9 +16,9 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "engine/core.h"
+#include "engine/functions.h"
 
-enum { SIM_SLOTS = 12, SIM_FRAMES = 64, SIM_JOBS = 32, SIM_ITEMS = 4096 };
+enum { SIM_SLOTS = 12, SIM_FRAMES = 64, SIM_JOBS = 32, SIM_ITEMS = 4096, SIM_DEFINITIONS = 1024 };
 
 enum sim_kind {
     ITEM_OK,
@@ -38,10 +38,21 @@ struct sim_frame {
     size_t length;
 };
 
+/* What happens when a worker loads a manifest, by its name; `offers` of what it can do, or the reason. */
+struct sim_load {
+    const char *name;
+    enum { LOAD_FINE, LOAD_REFUSED, LOAD_CRASH, LOAD_HANG } how;
+    const char *offers;
+    int ms;
+};
+
 struct sim_worker {
     struct workbench *bench;
     unsigned generation;
-    enum { SIM_ABSENT, SIM_STARTING, SIM_IDLE, SIM_BUSY, SIM_DYING } state;
+    enum { SIM_ABSENT, SIM_STARTING, SIM_IDLE, SIM_BUSY, SIM_PROBING, SIM_DYING } state;
+    bool defined[SIM_DEFINITIONS];
+    uint32_t probe; /* SIM_PROBING: what it loads */
+    const struct sim_load *load;
     int64_t at;    /* of its next event */
     int64_t began; /* its slice */
     bool extra, hangs, stop;
@@ -69,7 +80,7 @@ struct sim_ask {
 
 struct sim_start { /* an item's start, for back-off and order */
     int64_t seq, at;
-    uint32_t index, attempt, slot;
+    uint32_t index, attempt, slot, definition;
 };
 
 struct sim {
@@ -93,7 +104,10 @@ struct sim {
     int64_t next_tick;
     struct sim_ask *asks;
     unsigned outstanding;
-    unsigned load_count, spawned, released;
+    unsigned load_count, spawned, released, probes;
+    struct manifest_set functions;
+    struct sim_load *function_loads; /* a name that is not here offers x and y */
+    unsigned function_load_count;
     /* what may go wrong, in 1/1000 at each opportunity */
     unsigned chaos;
     unsigned commit_ms; /* longest */
@@ -115,6 +129,10 @@ void sim_restart(struct sim *);
 void sim_kill(struct sim *);
 void sim_recover(struct sim *);
 void sim_kill_worker(struct sim *, unsigned slot);
+/* These manifests (JSON texts) are in force from now on, also after a restart. */
+void sim_functions(struct sim *, const char *const manifests[], unsigned count);
+/* The list of functions, as text; the caller frees. */
+char *sim_catalog(struct sim *);
 
 struct sim_ask *sim_ask(struct sim *, enum engine_request_type, int64_t seq);
 void sim_send(struct sim_ask *);
