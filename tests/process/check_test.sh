@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# check: `poold --check` tells what is configured, or what is wrong with it, by exit status and one line; it opens
+# nothing and leaves nothing. Usage: check_test.sh POOLD
+set -euo pipefail
+poold=$1
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+mkdir functions more
+printf '{"command": ["wc", "-w"],\n "input": "text"}' >functions/words.json
+printf '{"runtime": "python", "module": "images"}' >more/x.json
+
+# expect STATUS OUT ERR FLAG…: ERR is a pattern.
+expect() {
+    local wanted=$1 out=$2 err=$3 status=0
+    shift 3
+    "$poold" --check --data "$scratch/data" "$@" >out 2>err || status=$?
+    # shellcheck disable=SC2053
+    if [[ $status != "$wanted" || $(<out) != "$out" || $(<err) != $err ]]; then
+        printf 'check: poold --check %s: status %s, expected %s\n' "$*" "$status" "$wanted" >&2
+        cat out err >&2
+        exit 1
+    fi
+    [[ ! -e data ]] || { echo "check: it made the data directory" >&2 && exit 1; }
+}
+
+expect 0 "" ""
+expect 0 $'images runtime more/x.json\nwords exec functions/words.json' "" --functions functions --functions more/
+POOLD_FUNCTIONS=functions:more expect 0 $'images runtime more/x.json\nwords exec functions/words.json' ""
+expect 78 "" 'poold: nowhere: the folder cannot be read: No such file or directory' --functions nowhere
+expect 78 "" 'poold: there is no option "--fnuctions"*' --fnuctions functions
+expect 78 "" 'poold: --listen 0.0.0.0:1 is reachable from other machines*' --listen 0.0.0.0:1
+echo short >token
+expect 78 "" 'poold: --token-file token: has 5 bytes, needs at least 32' --token-file token
+printf '{"command": ["wc"],\n "defaults": {\n  "timeout": "soon"}}' >more/thumb.json
+expect 78 "" 'poold: more/thumb.json:3: "defaults.timeout": expected seconds, got "soon"' --functions functions \
+    --functions more
+echo "check: ok"
