@@ -1,0 +1,397 @@
+/* exchange: gives a batch of items to a runtime and takes what it answers, whatever that is. See runtime.h.
+ *
+ * A turn of the loop reads everything that has come before it acts on any of it: what an item printed is in the pipes
+ * before its answer is, so its log is complete when it ends. Of a batch the answers come by descriptor 4 (a file) and
+ * only the notices to look there by descriptor 3. */
+#include "runtimes/exchange.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/fd.h"
+
+enum {
+    SAMPLE_MS = 15,        /* how often limits are looked at */
+    RESTLESS_MS = 20,      /* after a notice come up to 2 ms without one: look again, once */
+    SILENCE_MS = 200,      /* from the end of descriptor 3 to that of the process */
+    CAREFUL_ITEMS = 64,    /* one by one, when it is not clear whose nonsense it was */
+    PROGRESS_MAX = 16 * 1024,
+};
+#define SKIPPED_MAX ((size_t)1 << 30) /* of one value */
+#define FREED_STEP ((off_t)4 * 1024 * 1024)
+
+enum turn { GOES_ON, ALL_ENDED, BROKEN, STOPPED };
+
+/* ---- asking ---- */
+
+static void append_head(struct exchange *exchange)
+{
+    const struct assignment *assignment = exchange->assignment;
+    struct buf *request = &exchange->request;
+    buf_printf(request, "{\"id\":%" PRIu64 ",\"function\":", exchange->first_id);
+    buf_append_json_string(request, assignment->function, strlen(assignment->function));
+    buf_append_text(request, exchange->runtime->batch ? ",\"items\":[" : ",\"item\":");
+}
+
+static void append_tail(struct exchange *exchange)
+{
+    const struct assignment *assignment = exchange->assignment;
+    struct buf *request = &exchange->request;
+    buf_printf(request, "%s,\"star\":%s,\"attempt\":%u,\"deadline\":", exchange->runtime->batch ? "]" : "",
+               assignment->star ? "true" : "false", assignment->attempt);
+    if (assignment->timeout_ns > 0)
+        buf_printf(request, "%.3f", (double)clock_wall_ms() / 1e3 + (double)assignment->timeout_ns / 1e9);
+    else
+        buf_append_text(request, "null");
+    buf_append_text(request, ",\"job\":");
+    buf_append_json_string(request, assignment->job_id, strlen(assignment->job_id));
+    buf_printf(request, ",\"index\":%u}\n", exchange->tasks[exchange->first].index);
+}
+
+static void write_request(struct exchange *exchange)
+{
+    append_head(exchange);
+    for (uint32_t place = exchange->first; place < exchange->end; place++) {
+        const struct task *task = &exchange->tasks[place];
+        if (place > exchange->first)
+            buf_append_char(&exchange->request, ',');
+        buf_append(&exchange->request, task->item, task->length);
+    }
+    append_tail(exchange);
+}
+
+/* As much as goes without waiting. That nobody reads is noticed by its end. */
+static void send_request(struct exchange *exchange)
+{
+    while (exchange->sent < exchange->request.length && exchange->runtime->talk != -1) {
+        ssize_t sent = send(exchange->runtime->talk, exchange->request.data + exchange->sent,
+                            exchange->request.length - exchange->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent > 0)
+            exchange->sent += (size_t)sent;
+        else if (errno == EAGAIN)
+            return;
+        else if (errno != EINTR)
+            exchange->sent = exchange->request.length;
+    }
+}
+
+/* ---- when the process has to go ---- */
+
+static void kill_runtime(struct exchange *exchange, unsigned grace_ms, struct child_end *end)
+{
+    runtime_kill(exchange->runtime, grace_ms, end);
+    item_hear(exchange); /* its last words */
+}
+
+static enum turn nonsense(struct exchange *exchange, const char *what)
+{
+    struct child_end end;
+    kill_runtime(exchange, 0, &end);
+    item_protocol(exchange, what);
+    return BROKEN;
+}
+
+/* Somebody's nonsense, of several: a fresh process runs them one by one. */
+static enum turn try_again(struct exchange *exchange)
+{
+    struct child_end end;
+    kill_runtime(exchange, 0, &end);
+    exchange->runtime->careful = CAREFUL_ITEMS;
+    return BROKEN;
+}
+
+static enum turn stop(struct exchange *exchange)
+{
+    struct child_end end;
+    kill_runtime(exchange, runtime_stop_grace_ms(exchange->host), &end);
+    log_cap_end(&exchange->logs[0]);
+    log_cap_end(&exchange->logs[1]);
+    return STOPPED;
+}
+
+/* ---- answers ---- */
+
+static enum turn stray(struct exchange *exchange, const struct reply *reply)
+{
+    if (reply->id < exchange->runtime->first_id || reply->id > exchange_id(exchange))
+        return nonsense(exchange, "an answer with the id of no item that runs");
+    /* A thread of an item that has ended was late. Answers are more serious, but not this item's fault. */
+    return reply->kind == REPLY_LOG || reply->kind == REPLY_PROGRESS ? GOES_ON : try_again(exchange);
+}
+
+static enum turn take_reply(struct exchange *exchange, char *line, size_t length)
+{
+    struct reply reply;
+    const char *reason = "";
+    char text[256];
+    if (!reply_parse(line, length, &reply, &reason)) {
+        snprintf(text, sizeof text, "it sent what is no answer: %s", reason);
+        return nonsense(exchange, text);
+    }
+    if (reply.id != exchange_id(exchange))
+        return stray(exchange, &reply);
+    if (reply.kind == REPLY_VALUE)
+        item_value(exchange, reply.text.at, reply.text.length);
+    else if (reply.kind == REPLY_ERROR)
+        item_error(exchange, &reply);
+    else if (reply.kind == REPLY_LOG)
+        log_cap_pass(&exchange->logs[reply.stream - 1], reply.text.at, reply.text.length);
+    else if (reply.text.length > PROGRESS_MAX)
+        return nonsense(exchange, "it sent progress of more than 16 KiB");
+    else
+        exchange->host->progress(exchange->host->context, exchange->current, reply.text.at, reply.text.length);
+    return GOES_ON;
+}
+
+/* A line that does not end. */
+static enum turn check_rest(struct exchange *exchange, struct source *source)
+{
+    size_t line = source->bytes.length - source->start;
+    if (!source->skipping) {
+        if (line <= exchange->value_max + LINE_OVERHEAD)
+            return GOES_ON;
+        if (!reply_begins_value(source->bytes.data + source->start, line, exchange_id(exchange)))
+            return nonsense(exchange, "it sent a line that is too long");
+        source->skipping = true;
+        source->skipped = 0;
+    }
+    source->skipped += line;
+    source->start = source->looked = source->bytes.length;
+    return source->skipped > SKIPPED_MAX ? nonsense(exchange, "it sent a value without end") : GOES_ON;
+}
+
+static enum turn take_lines(struct exchange *exchange, struct source *source)
+{
+    enum turn turn = GOES_ON;
+    size_t length;
+    char *line;
+    while (turn == GOES_ON && exchange->current < exchange->end && (line = source_line(source, &length))) {
+        if (source->skipping) {
+            source->skipping = false;
+            item_too_large(exchange, source->skipped + length);
+        } else if (length > exchange->value_max + LINE_OVERHEAD &&
+                   reply_begins_value(line, length, exchange_id(exchange))) {
+            item_too_large(exchange, length);
+        } else if (length > 0) {
+            turn = take_reply(exchange, line, length);
+        }
+    }
+    if (turn == GOES_ON && exchange->current < exchange->end)
+        turn = check_rest(exchange, source);
+    source_tidy(source);
+    return turn != GOES_ON ? turn : exchange->current == exchange->end ? ALL_ENDED : GOES_ON;
+}
+
+/* ---- reading ---- */
+
+/* True when something has come. */
+static bool read_answers(struct runtime *runtime)
+{
+    off_t before = runtime->answers_read;
+    for (ssize_t got = READ_PIECE; got == READ_PIECE && runtime->answers_read - before < READ_TURN;) {
+        got = pread(runtime->answers, buf_reserve(&runtime->answered.bytes, READ_PIECE), READ_PIECE,
+                    runtime->answers_read);
+        if (got <= 0)
+            break;
+        runtime->answered.bytes.length += (size_t)got;
+        runtime->answers_read += got;
+    }
+    /* What has been read needs no memory any more, however long the batch goes on. */
+    if (runtime->answers_read - runtime->answers_freed > FREED_STEP) {
+        fallocate(runtime->answers, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, runtime->answers_read);
+        runtime->answers_freed = runtime->answers_read;
+    }
+    return runtime->answers_read > before;
+}
+
+static bool read_said(struct exchange *exchange)
+{
+    struct runtime *runtime = exchange->runtime;
+    size_t before = runtime->said.bytes.length;
+    if (runtime->talk == -1)
+        return false;
+    if (source_read(&runtime->said, runtime->talk) == -1) {
+        fd_close(&runtime->talk);
+        exchange->silent_ns = clock_mono_ns();
+    }
+    return runtime->said.bytes.length > before;
+}
+
+static bool is_only_notices(struct source *said)
+{
+    for (size_t i = said->start; i < said->bytes.length; i++)
+        if (said->bytes.data[i] != '\n')
+            return false;
+    source_clear(said);
+    return true;
+}
+
+/* Everything that has come, and then what it means. */
+static enum turn read_all(struct exchange *exchange)
+{
+    struct runtime *runtime = exchange->runtime;
+    exchange->came = runtime->batch && read_answers(runtime);
+    exchange->came |= read_said(exchange); /* after the answers: nonsense by an item that has answered is here by now */
+    item_hear(exchange);
+    if (exchange->came)
+        exchange->lively_ns = clock_mono_ns();
+    if (!runtime->batch)
+        return take_lines(exchange, &runtime->said);
+    if (is_only_notices(&runtime->said))
+        return take_lines(exchange, &runtime->answered);
+    if (exchange->end - exchange->current > 1)
+        return try_again(exchange);
+    return nonsense(exchange, "it wrote on descriptor 3, which is poold's");
+}
+
+/* ---- waiting ---- */
+
+static int64_t soonest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool is_sampled(const struct exchange *exchange)
+{
+    const struct manifest_limits *limits = &exchange->runtime->base.manifest->limits;
+    return limits->memory > 0 || limits->cpu_s > 0;
+}
+
+static int wait_ms(const struct exchange *exchange)
+{
+    int64_t now = clock_mono_ns(), until = INT64_MAX;
+    if (exchange->assignment->timeout_ns > 0)
+        until = exchange->began_ns + exchange->assignment->timeout_ns;
+    if (is_sampled(exchange))
+        until = soonest(until, now + SAMPLE_MS * NS_PER_MS);
+    if (exchange->silent_ns)
+        until = soonest(until, exchange->silent_ns + SILENCE_MS * NS_PER_MS);
+    if (exchange->runtime->batch && now - exchange->lively_ns < RESTLESS_MS * NS_PER_MS)
+        until = soonest(until, exchange->lively_ns + RESTLESS_MS * NS_PER_MS);
+    if (until == INT64_MAX)
+        return -1;
+    int64_t left = (until - now + NS_PER_MS - 1) / NS_PER_MS;
+    return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+/* The process has ended: the last that it said, then the item that it ran is over. */
+static enum turn has_ended(struct exchange *exchange)
+{
+    struct runtime *runtime = exchange->runtime;
+    struct source *source = runtime->batch ? &runtime->answered : &runtime->said;
+    enum turn turn;
+    do
+        turn = read_all(exchange);
+    while (turn == GOES_ON && exchange->came);
+    if (turn != GOES_ON)
+        return turn;
+    struct child_end end;
+    bool within_line = source->skipping || source->bytes.length > source->start;
+    kill_runtime(exchange, 0, &end);
+    item_died(exchange, &end, within_line);
+    return BROKEN;
+}
+
+static enum turn check_limits(struct exchange *exchange)
+{
+    const struct assignment *assignment = exchange->assignment;
+    int64_t now = clock_mono_ns();
+    struct child_end end;
+    if (assignment->timeout_ns > 0 && now - exchange->began_ns >= assignment->timeout_ns) {
+        kill_runtime(exchange, exchange->host->grace_ms, &end);
+        item_timeout(exchange);
+        return BROKEN;
+    }
+    if (exchange->silent_ns && now - exchange->silent_ns >= SILENCE_MS * NS_PER_MS)
+        return nonsense(exchange, "it closed descriptor 3 and went on");
+    switch (is_sampled(exchange) ? item_sample(exchange) : WITHIN_LIMITS) {
+    case TOO_MUCH_MEMORY:
+        kill_runtime(exchange, 0, &end);
+        item_memory(exchange, &end);
+        return BROKEN;
+    case TOO_MUCH_CPU:
+        kill_runtime(exchange, exchange->host->grace_ms, &end);
+        item_cpu(exchange);
+        return BROKEN;
+    default:
+        return GOES_ON;
+    }
+}
+
+static enum turn take_turn(struct exchange *exchange)
+{
+    struct runtime *runtime = exchange->runtime;
+    bool sending = exchange->sent < exchange->request.length;
+    struct pollfd fds[] = {
+        {.fd = runtime->talk, .events = (short)(sending ? POLLIN | POLLOUT : POLLIN)},
+        {.fd = runtime->child.pidfd, .events = POLLIN},
+        {.fd = runtime->printed[0], .events = POLLIN},
+        {.fd = runtime->printed[1], .events = POLLIN},
+        {.fd = exchange->host->stop_fd, .events = POLLIN},
+        {.fd = exchange->host->channel_fd, .events = POLLRDHUP},
+    };
+    poll(fds, sizeof fds / sizeof *fds, wait_ms(exchange));
+    if (sending)
+        send_request(exchange);
+    if (fds[1].revents) /* before reading: what it said at its very end is there now */
+        return has_ended(exchange);
+    enum turn turn = read_all(exchange);
+    if (turn != GOES_ON)
+        return turn;
+    if (fds[4].revents || fds[5].revents)
+        return stop(exchange);
+    return check_limits(exchange);
+}
+
+/* ---- a batch ---- */
+
+/* All answers are there; what else may lie there is nobody's. */
+static void empty_answers(struct runtime *runtime)
+{
+    source_clear(&runtime->answered);
+    if (runtime->answers_read > 0)
+        CHECK(ftruncate(runtime->answers, 0) == 0, "ftruncate: %s", strerror(errno));
+    runtime->answers_read = runtime->answers_freed = 0;
+}
+
+static size_t value_max(const struct runtime *runtime, const struct assignment *assignment)
+{
+    int64_t own = runtime->base.manifest->limits.output;
+    return own > 0 && (size_t)own < assignment->value_max ? (size_t)own : assignment->value_max;
+}
+
+enum exchanged exchange_run(struct runtime *runtime, const struct assignment *assignment, const struct task *tasks,
+                            uint32_t *place, uint32_t end)
+{
+    struct exchange exchange = {.runtime = runtime,
+                                .host = runtime->base.host,
+                                .assignment = assignment,
+                                .tasks = tasks,
+                                .first = *place,
+                                .current = *place,
+                                .end = end,
+                                .first_id = runtime->next_id,
+                                .lively_ns = clock_mono_ns(),
+                                .value_max = value_max(runtime, assignment),
+                                .pid = runtime->child.pid};
+    enum turn turn;
+    runtime->next_id += end - *place;
+    write_request(&exchange);
+    item_begin(&exchange);
+    send_request(&exchange);
+    do
+        turn = take_turn(&exchange);
+    while (turn == GOES_ON);
+    buf_free(&exchange.request);
+    if (turn == ALL_ENDED && runtime->batch)
+        empty_answers(runtime);
+    *place = exchange.current;
+    return turn == ALL_ENDED ? EXCHANGED : turn == STOPPED ? EXCHANGE_STOPPED : EXCHANGE_BROKEN;
+}

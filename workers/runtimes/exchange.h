@@ -1,0 +1,62 @@
+/* exchange: a batch of items in the hands of a runtime; shared by exchange.c, which talks, and ends.c, which tells the
+ * host what became of them. See runtime.h. */
+#ifndef POOLD_RUNTIMES_EXCHANGE_H
+#define POOLD_RUNTIMES_EXCHANGE_H
+
+#include <time.h>
+
+#include "base/job.h"
+#include "runtimes/log.h"
+#include "runtimes/replies.h"
+#include "runtimes/runtime.h"
+
+struct exchange {
+    struct runtime *runtime;
+    const struct host *host;
+    const struct assignment *assignment;
+    const struct task *tasks;
+    uint32_t first, current, end; /* places; current == end: all have ended */
+    uint64_t first_id;
+    int64_t began_ns;  /* the current item */
+    size_t value_max;
+    pid_t pid;         /* of the process, also when it has gone */
+    struct log_cap logs[2];
+    struct buf request;
+    size_t sent;       /* bytes of the request */
+    int64_t silent_ns; /* when it closed its end of descriptor 3; 0 = it has not */
+    int64_t lively_ns; /* when something came last */
+    bool came;         /* something did, this turn */
+    /* limits */
+    int64_t peak;      /* resident bytes seen while the current item ran */
+    clockid_t cpu_clock;
+    int64_t cpu_began_ns;
+};
+
+static inline uint64_t exchange_id(const struct exchange *exchange)
+{
+    return exchange->first_id + (exchange->current - exchange->first);
+}
+
+/* The current item begins, or all have ended. */
+void item_begin(struct exchange *);
+/* Each tells what became of the current item, and the next one begins. */
+void item_value(struct exchange *, const char *value, size_t length);
+void item_error(struct exchange *, const struct reply *);
+void item_too_large(struct exchange *, size_t length);
+/* The process failed it, and is gone or will be. */
+void item_protocol(struct exchange *, const char *what);
+void item_timeout(struct exchange *);
+void item_cpu(struct exchange *);
+void item_memory(struct exchange *, const struct child_end *);
+void item_died(struct exchange *, const struct child_end *, bool within_line);
+
+/* What was printed up to now is the current item's. */
+void item_hear(struct exchange *);
+/* Looks at the memory and processor time that the current item takes; what is over its limit is the answer. */
+enum excess { WITHIN_LIMITS, TOO_MUCH_MEMORY, TOO_MUCH_CPU };
+enum excess item_sample(struct exchange *);
+
+/* Processes that could not be started: all that is left ends with the reason. */
+void items_not_started(struct runtime *, const struct assignment *, uint32_t place, uint32_t end);
+
+#endif
