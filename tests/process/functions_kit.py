@@ -102,7 +102,17 @@ class House:
         self.address = re.findall(r"listening on http://(\S+)", self.log())[-1]
         self.wait_pool()
         if wait_functions:
-            until(lambda: not any(f.get("state") == "loading" for f in self.listed()), "functions are still loading")
+            until(lambda: not any(f.get("state") == "starting" for f in self.listed()),
+                  lambda: "functions are still starting: %r" % self.listed())
+
+    def fails(self, *more, patience=PATIENCE_S):
+        """Runs poold for as long as it takes to end by itself: (exit status, what it says)."""
+        try:
+            done = subprocess.run(self.argv(*more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                  stderr=subprocess.STDOUT, timeout=patience, env=self.environment(), check=False)
+        except subprocess.TimeoutExpired as goes_on:
+            raise Wrong("it goes on: %r" % (goes_on.stdout or b"")[-500:]) from None
+        return done.returncode, done.stdout
 
     def log(self):
         with contextlib.suppress(FileNotFoundError):
@@ -266,7 +276,8 @@ def run(title, house, checks, at_once=8, only=None):
         except Exception as problem:  # pylint: disable=broad-except
             with lock:
                 wrong.append(name)
-                text = str(problem) if isinstance(problem, Wrong) else traceback.format_exc()
+                text = str(problem) if isinstance(problem, Wrong) else " <- ".join(
+                    traceback.format_exc().strip().splitlines()[:0:-1])[:1000]
                 print("WRONG: %s: %s" % (name, text), flush=True)
         if os.environ.get("FUNCTIONS_TEST_TIMES"):
             print("%6.2f s  %s" % (time.monotonic() - start, name), flush=True)
