@@ -13,8 +13,12 @@ Usage: deploy/install-deps.sh [--tests]
 Installs what building and running poold needs. Silent when nothing is missing; needs root or sudo
 otherwise (Debian 12, Ubuntu 24.04 or later).
 
-  --tests   also what tests/run.sh needs: clang with sanitizers, cmocka, curl's library, python3, ...
+  --tests   also what tests/run.sh needs: clang with sanitizers, cmocka, curl's library, python3, node,
+            ImageMagick, poppler, ...
   --help    this text
+
+Functions in Python or Node need a python3 (3.9 or later) or a node (18 or later) in PATH when they are used; poold
+itself needs neither.
 TEXT
 }
 
@@ -22,7 +26,7 @@ TEXT
 build_packages=(gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libuv1-dev
     uthash-dev curl ca-certificates)
 test_packages=(libcmocka-dev libcurl4-openssl-dev sqlite3 python3 python3-yaml python3-jsonschema clang-format
-    binutils procps git)
+    binutils procps git imagemagick poppler-utils)
 
 # Prints those of the given packages that are not installed. dpkg-query fails when it knows none of
 # them, which is an answer here and no error. Virtual names (pkg-config on Ubuntu) count by Provides.
@@ -67,6 +71,14 @@ clang_packages() {
     fi
 }
 
+# Any node will do that is new enough, also one that is no package.
+node_is_there() {
+    local version
+    version=$(node --version 2>/dev/null) || return 1
+    version=${version#v}
+    ((${version%%.*} >= 18))
+}
+
 as_root() {
     if [[ $(id -u) == 0 ]]; then
         "$@"
@@ -103,11 +115,12 @@ main() {
     done
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         echo "install-deps: this is not Debian or Ubuntu; install these yourself:" \
-            "${build_packages[*]} (tests: clang ${test_packages[*]})" >&2
+            "${build_packages[*]} (tests: clang nodejs ${test_packages[*]})" >&2
         exit 1
     fi
     if [[ $with_tests == yes ]]; then
         packages+=("${test_packages[@]}")
+        node_is_there || packages+=(nodejs)
         clang_is_complete || needs_clang=yes
     fi
     mapfile -t missing < <(missing_of "${packages[@]}")
