@@ -142,7 +142,8 @@ static void finish(struct rig *rig)
 struct job {
     const char *function, *items;
     uint32_t count, first, flags, attempt;
-    uint64_t value_max;
+    uint64_t value_max, timeout_ns;
+    uint32_t definition;
 };
 
 static void send_run(struct rig *rig, uint64_t run, const struct job *job)
@@ -154,6 +155,8 @@ static void send_run(struct rig *rig, uint64_t run, const struct job *job)
                                   .count = job->count,
                                   .attempt = job->attempt ? job->attempt : 1,
                                   .flags = job->flags,
+                                  .definition = job->definition,
+                                  .timeout_ns = job->timeout_ns,
                                   .value_max = job->value_max ? job->value_max : VALUE_BYTES_MAX};
     snprintf(message.function, sizeof message.function, "%s", job->function);
     size_t length = message_run_encode(&message, body);
@@ -416,11 +419,159 @@ static void once_is_once(void **state)
 {
     (void)state;
     struct rig rig;
+    char line[96];
     start(&rig);
-    GIVES(&rig, 0, "{\"index\":0,\"value\":4}\n", .function = "square", .items = "2\n", .count = 1, .flags = RUN_ONCE);
+    snprintf(line, sizeof line, "{\"index\":0,\"value\":4,\"pid\":%d,\"exit_code\":0}\n", (int)rig.pid);
+    GIVES(&rig, 0, line, .function = "square", .items = "2\n", .count = 1, .flags = RUN_ONCE);
     int status = fate(&rig);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     finish(&rig);
+}
+
+/* ---- functions of manifests ---- */
+
+static void send_text(struct rig *rig, unsigned type, uint32_t definition, const char *text)
+{
+    unsigned char body[MESSAGE_BODY_MAX];
+    struct message_define define = {.definition = definition};
+    struct message_probe probe = {.definition = definition};
+    size_t length = type == MESSAGE_define ? message_define_encode(&define, body) : message_probe_encode(&probe, body);
+    assert_int_equal(channel_send(&rig->channel, type, SLOT, GENERATION, body, length, text, strlen(text)), CHANNEL_OK);
+}
+
+static void next_offer(struct rig *rig, uint32_t definition, bool ok, const char *text)
+{
+    struct message_offer offer;
+    assert_true(next(rig));
+    assert_int_equal(rig->frame.type, MESSAGE_offer);
+    assert_int_equal(message_offer_decode(&offer, rig->frame.body, rig->frame.body_length), 0);
+    assert_int_equal(offer.definition, definition);
+    assert_int_equal(offer.ok, ok);
+    char *tail = strndup(rig->frame.tail, rig->frame.tail_length);
+    assert_non_null(strstr(tail, text));
+    free(tail);
+}
+
+/* The next frame must be output of this item. */
+static void next_output(struct rig *rig, uint32_t index, uint32_t stream, const char *text)
+{
+    struct message_output printed;
+    assert_true(next(rig));
+    assert_int_equal(rig->frame.type, MESSAGE_output);
+    assert_int_equal(message_output_decode(&printed, rig->frame.body, rig->frame.body_length), 0);
+    assert_int_equal(printed.index, index);
+    assert_int_equal(printed.stream, stream);
+    assert_int_equal(rig->frame.tail_length, strlen(text));
+    assert_memory_equal(rig->frame.tail, text, strlen(text));
+}
+
+static void commands_are_functions(void **state)
+{
+    (void)state;
+    struct rig rig;
+    start(&rig);
+    send_text(&rig, MESSAGE_define, 7, "{\"name\":\"f\",\"command\":[\"cat\"],\"summary\":\"as it is\"}");
+    send_text(&rig, MESSAGE_probe, 7, "");
+    next_offer(&rig, 7, true, "[{\"name\":\"f\",\"summary\":\"as it is\"}]");
+    GIVES(&rig, 0, "{\"index\":5,\"value\":[1, 2]}\n{\"index\":6,\"value\":\"x\"}\n", .function = "f", .definition = 7,
+          .items = " [1, 2] \n\"x\"\n", .count = 2, .first = 5);
+    assert_true(rig.board->items_done == 2);
+    assert_int_equal(rig.board->activity, ACTIVITY_READY);
+    /* A new one of the name; the old one may still be asked for. */
+    send_text(&rig, MESSAGE_define, 8, "{\"name\":\"f\",\"command\":[\"sh\",\"-c\",\"echo why >&2; exit 4\"]}");
+    send_run(&rig, 900, &(struct job){.function = "f", .definition = 8, .items = "1\n", .count = 1, .attempt = 2});
+    next_output(&rig, 0, 2, "why\n");
+    assert_true(next_result(&rig));
+    assert_true(rig.result.done && rig.result.failed == 1);
+    const char *expected = "{\"index\":0,\"error\":{\"type\":\"error\",\"message\":\"sh exited with status "
+                           "4\",\"signal\":null,\"exit_code\":4,\"attempts\":2,\"stderr\":\"why\\n\"}}\n";
+    assert_int_equal(rig.frame.tail_length, strlen(expected));
+    assert_memory_equal(rig.frame.tail, expected, strlen(expected));
+    GIVES(&rig, 0, "{\"index\":0,\"value\":3}\n", .function = "f", .definition = 7, .items = "3\n", .count = 1);
+    /* What cannot be read is no reason to leave. */
+    send_text(&rig, MESSAGE_define, 9, "{\"name\":");
+    send_text(&rig, MESSAGE_probe, 9, "");
+    next_offer(&rig, 9, false, "");
+    GIVES(&rig, 0, "{\"index\":0,\"value\":4}\n", .function = "square", .items = "2\n", .count = 1);
+    finish(&rig);
+}
+
+static void commands_once_tell_who_they_were(void **state)
+{
+    (void)state;
+    struct rig rig;
+    uint32_t failed;
+    start(&rig);
+    send_text(&rig, MESSAGE_define, 1, "{\"name\":\"f\",\"command\":[\"sh\",\"-c\",\"echo $$\"]}");
+    const char *line = lines_of(
+        &rig, 1, &(struct job){.function = "f", .definition = 1, .items = "1\n", .count = 1, .flags = RUN_ONCE},
+        &failed);
+    int value = 0, pid = 1, exit_code = 2;
+    assert_int_equal(sscanf(line, "{\"index\":0,\"value\":%d,\"pid\":%d,\"exit_code\":%d}\n", &value, &pid, &exit_code),
+                     3);
+    assert_int_equal(value, pid);
+    assert_int_not_equal(pid, rig.pid);
+    assert_int_equal(exit_code, 0);
+    int status = fate(&rig);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    finish(&rig);
+}
+
+static void commands_that_do_not_end_are_ended(void **state)
+{
+    (void)state;
+    struct rig rig;
+    uint32_t failed;
+    start(&rig);
+    send_text(&rig, MESSAGE_define, 1, "{\"name\":\"f\",\"command\":[\"sleep\",\"{}\"],\"output\":\"text\"}");
+    const char *lines = lines_of(
+        &rig, 1,
+        &(struct job){
+            .function = "f", .definition = 1, .items = "0\n60\n0\n", .count = 3, .timeout_ns = 200 * NS_PER_MS},
+        &failed);
+    assert_int_equal(failed, 1);
+    assert_non_null(strstr(lines, "{\"index\":1,\"error\":{\"type\":\"timeout\","));
+    assert_non_null(strstr(lines, "{\"index\":2,\"value\":\"\"}\n"));
+    assert_int_equal(rig.board->generation, GENERATION); /* the same worker */
+    finish(&rig);
+}
+
+/* Ends the worker by SIGTERM or by hanging up while a command runs, which must not outlive it. */
+static void ends_with_its_command(bool hang_up)
+{
+    struct rig rig;
+    char path[] = "/tmp/worker_test_pid_XXXXXX", text[256], pid[32] = "";
+    close(mkstemp(path));
+    start(&rig);
+    snprintf(
+        text, sizeof text,
+        "{\"name\":\"f\",\"command\":[\"sh\",\"-c\",\"trap 'echo told >&2; exit 0' TERM; setsid sleep 60 & echo $! "
+        ">%s; echo up >&2; wait\"]}",
+        path);
+    send_text(&rig, MESSAGE_define, 1, text);
+    send_run(&rig, 1, &(struct job){.function = "f", .definition = 1, .items = "1\n", .count = 1});
+    next_output(&rig, 0, 2, "up\n");
+    assert_true(fd_read_file(path, pid, sizeof pid) > 0);
+    if (hang_up) {
+        channel_close(&rig.channel);
+        assert_true(WIFSIGNALED(fate(&rig)));
+    } else {
+        kill(rig.pid, SIGTERM);
+        next_output(&rig, 0, 2, "told\n");
+        assert_false(next(&rig));
+        assert_int_equal(WTERMSIG(fate(&rig)), SIGTERM);
+        assert_int_equal(rig.board->activity, ACTIVITY_RUNNING); /* the item has no result */
+    }
+    assert_int_equal(kill(atoi(pid), 0), -1);
+    unlink(path);
+    finish(&rig);
+}
+
+static void a_stop_ends_the_command_first(void **state)
+{
+    (void)state;
+    ends_with_its_command(false);
+    ends_with_its_command(true);
 }
 
 /* Sends a run message as it is and expects the worker to leave with an error. */
@@ -633,6 +784,10 @@ int main(void)
         cmocka_unit_test(closing_during_a_flush_ends_it),
         cmocka_unit_test(sigterm_ends_it),
         cmocka_unit_test(once_is_once),
+        cmocka_unit_test(commands_are_functions),
+        cmocka_unit_test(commands_once_tell_who_they_were),
+        cmocka_unit_test(commands_that_do_not_end_are_ended),
+        cmocka_unit_test(a_stop_ends_the_command_first),
         cmocka_unit_test(nonsense_ends_it),
         cmocka_unit_test(noise_ends_it),
         cmocka_unit_test(large_values_travel),

@@ -53,5 +53,7 @@ int64_t child_resident(const struct child *);
 void children_sweep(void);
 /* SIGKILL to the groups of all that child_start made. Async-signal-safe: for a worker that must die now. */
 void children_kill(void);
+/* SIGKILL to all of them and all of theirs, and reaps them: this process is about to exit. */
+void children_end(void);
 
 #endif

@@ -204,6 +204,15 @@ void children_sweep(void)
     }
 }
 
+void children_end(void)
+{
+    children_kill();
+    for (unsigned i = 0; i < CHILDREN_MAX; i++)
+        if (ours[i] != 0)
+            descendants_remove(ours[i]);
+    children_sweep();
+}
+
 /* ---- memory ---- */
 
 static int64_t resident_of(pid_t pid)

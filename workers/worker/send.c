@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "runtimes/child.h"
 #include "worker/turn.h"
 #include "worker/worker.h"
 
@@ -28,12 +29,18 @@ static void wait_writable(int fd)
     poll(&wait, 1, -1);
 }
 
+void worker_leave(int code)
+{
+    children_end();
+    exit(code);
+}
+
 /* Nobody reads any more: the server is gone, and with it the reason to be here. Only the main thread may say goodbye
  * to what is loaded: others would do so under its feet. */
 static _Noreturn void leave(void)
 {
     if (gettid() == getpid())
-        exit(0);
+        worker_leave(0);
     _exit(0);
 }
 

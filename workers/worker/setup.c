@@ -3,13 +3,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/config.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "runtimes/child.h"
 #include "wire/fds.h"
+#include "worker/stop.h"
 #include "worker/worker.h"
 
 #define EXIT_SETUP 2
@@ -46,12 +49,11 @@ static void follow_the_supervisor(void)
         exit(0);
 }
 
-/* SIGTERM ends the worker at once: there is nothing to save that is not in the workbench. */
 static void set_signals(void)
 {
     sigset_t none;
     sigemptyset(&none);
-    signal(SIGTERM, SIG_DFL);
+    stop_set_up();
     signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -65,6 +67,8 @@ static void read_arguments(struct worker *worker, int argc, char **argv)
     if (config_parse(&config, argc, argv, message, sizeof message) != CONFIG_OK)
         give_up(message);
     worker->test_functions = config.test_functions;
+    worker->idle_runtimes = config.idle_runtimes;
+    worker->host.grace_ms = config.kill_grace_ms;
     snprintf(process, sizeof process, "worker-%u", worker->slot);
     log_setup(process, config.log_level);
 }
@@ -87,12 +91,28 @@ static void open_descriptors(struct worker *worker)
     close(FD_WORKBENCH);
 }
 
+/* The launchers lie beside our binary. */
+static void find_runtimes(struct worker *worker)
+{
+    static const char name[] = "runtimes";
+    ssize_t length = readlink("/proc/self/exe", worker->runtimes, sizeof worker->runtimes - sizeof name);
+    if (length <= 0)
+        give_up("/proc/self/exe cannot be read");
+    while (length > 0 && worker->runtimes[length - 1] != '/')
+        length--;
+    memcpy(worker->runtimes + length, name, sizeof name);
+}
+
 void worker_set_up(struct worker *worker, int argc, char **argv)
 {
     *worker = (struct worker){.slot = 0};
+    TAILQ_INIT(&worker->definitions);
     set_signals();
     follow_the_supervisor();
     (void)!nice(WORKER_NICE);
     read_arguments(worker, argc, argv);
     open_descriptors(worker);
+    find_runtimes(worker);
+    hosted_set_up(worker);
+    child_setup();
 }

@@ -1,85 +1,47 @@
-/* slice: the loop over a slice's items, the hot path of the whole service. See worker.h.
+/* slice: the loop over the items of a slice that runs in this process, the hot path of the whole service. See worker.h.
  *
  * Per item: claim, one look at the coarse clock, three stores on the scoreboard, the call, the line. A line is written
  * where it will be sent from; `more` moves to an empty outbox when a value does not fit behind the others. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "functions/function.h"
 #include "functions/number.h"
+#include "runtimes/guard.h"
 #include "wire/scan.h"
 #include "worker/board.h"
 #include "worker/capture.h"
-#include "worker/worker.h"
+#include "worker/definitions.h"
+#include "worker/items.h"
+#include "worker/outbox.h"
 
 #define BEFORE_INDEX "{\"index\":"
 #define BEFORE_VALUE ",\"value\":"
 #define AFTER_VALUE "}\n"
+#define PROCESS ",\"pid\":%d,\"exit_code\":0"
 enum {
-    LINE_OVERHEAD = sizeof BEFORE_INDEX + sizeof BEFORE_VALUE + sizeof AFTER_VALUE + 10, /* at least */
+    PROCESS_MAX = sizeof PROCESS + 10,
+    LINE_OVERHEAD = sizeof BEFORE_INDEX + sizeof BEFORE_VALUE + PROCESS_MAX + sizeof AFTER_VALUE + 10, /* at least */
     USUAL_VALUE = 2048, /* room that every call has from the start; larger values ask */
 };
 
 struct slice {
-    struct worker *worker;
+    struct outbox outbox;
     const struct message_run *run;
-    const struct function *function; /* NULL when there is none of that name */
-    const char *items;
-    uint32_t starts[CHUNK_ITEMS_MAX + 1]; /* where each item begins; the last is the end */
+    struct definition *definition;   /* NULL: a built-in function */
+    const struct function *function; /* NULL when there is none of that name, or it cannot be loaded: */
+    struct error missing;
+    struct items items;
     struct call call;
     size_t usual_room; /* USUAL_VALUE or value_max, if that is smaller */
     char *line;        /* the one being written */
     uint32_t offset;   /* of the item being run */
-    size_t unsent;     /* bytes in the outbox */
-    int64_t began_ns;  /* precise, for busy_ns */
-    int64_t sent_ns;   /* coarse, when the outbox was last emptied */
-    int64_t now_ns;    /* coarse */
+    int64_t looked_ns; /* coarse, when the plugin's max_rss was last looked at */
 };
-
-/* ---- sending ---- */
-
-static void flush(struct slice *slice, bool done)
-{
-    struct worker *worker = slice->worker;
-    struct outbox_view lines;
-    unsigned char body[MESSAGE_BODY_MAX];
-    workbench_outbox(worker->bench, slice->run->run, &lines);
-    struct message_result result = {
-        .run = slice->run->run,
-        .first = slice->run->first + lines.first,
-        .count = lines.count,
-        .failed = lines.count == 0 ? 0 : atomic_load_explicit(&worker->bench->outbox_failed, memory_order_relaxed),
-        .done = done,
-        .busy_ns = (uint64_t)(clock_mono_ns() - slice->began_ns),
-    };
-    worker_send(worker, MESSAGE_result, body, message_result_encode(&result, body), lines.lines, lines.bytes);
-    workbench_sent(worker->bench); /* not before: until now a kill must find the lines there */
-    slice->unsent = 0;
-    slice->sent_ns = slice->now_ns = clock_coarse_ns();
-}
-
-static bool flush_is_due(const struct slice *slice)
-{
-    return slice->unsent >= OUTBOX_FLUSH_BYTES ||
-           (slice->unsent > 0 && slice->now_ns - slice->sent_ns >= OUTBOX_FLUSH_NS);
-}
-
-/* Room for a line of `bytes`; NULL when even the empty outbox has none. */
-static char *line_room(struct slice *slice, size_t bytes)
-{
-    char *room = workbench_room(slice->worker->bench, bytes);
-    if (room || slice->unsent == 0)
-        return room;
-    flush(slice, false);
-    return workbench_room(slice->worker->bench, bytes);
-}
-
-static void finish_line(struct slice *slice, size_t length, bool failed)
-{
-    workbench_finish(slice->worker->bench, slice->offset, length, failed);
-    slice->unsent += length;
-}
 
 /* ---- lines ---- */
 
@@ -98,7 +60,7 @@ static inline char *put(char *at, const char *text, size_t length)
 static bool open_line(struct slice *slice, size_t bytes)
 {
     char digits[NUMBER_TEXT_MAX], *end = digits + sizeof digits;
-    slice->line = line_room(slice, LINE_OVERHEAD + bytes);
+    slice->line = outbox_room(&slice->outbox, LINE_OVERHEAD + bytes);
     if (slice->line == NULL)
         return false;
     const char *first = number_write_back(end, false, index_of(slice));
@@ -114,11 +76,22 @@ static bool more_room(struct call *call, size_t bytes)
     return open_line(call->context, bytes);
 }
 
+static void say_progress(struct call *call, const char *json, size_t length)
+{
+    struct slice *slice = call->context;
+    unsigned char body[MESSAGE_BODY_MAX];
+    struct message_progress progress = {
+        .run = slice->run->run, .index = index_of(slice), .attempt = slice->run->attempt};
+    worker_send(slice->outbox.worker, MESSAGE_progress, body, message_progress_encode(&progress, body), json, length);
+}
+
 static void finish_value(struct slice *slice)
 {
     char *at = slice->call.value + slice->call.value_length;
+    if (slice->run->flags & RUN_ONCE)
+        at += snprintf(at, PROCESS_MAX, PROCESS, (int)getpid());
     at = put(at, AFTER_VALUE, sizeof AFTER_VALUE - 1);
-    finish_line(slice, (size_t)(at - slice->line), false);
+    outbox_finish(&slice->outbox, slice->offset, (size_t)(at - slice->line), false);
 }
 
 static void finish_error(struct slice *slice)
@@ -127,9 +100,12 @@ static void finish_error(struct slice *slice)
     const struct call *call = &slice->call;
     buf_printf(&line, BEFORE_INDEX "%u,\"error\":{\"type\":\"%s\",\"message\":", index_of(slice), call->error_type);
     buf_append_json_string(&line, call->error, strlen(call->error));
-    buf_printf(&line, ",\"signal\":null,\"exit_code\":null,\"attempts\":%u}}\n", slice->run->attempt);
-    memcpy(line_room(slice, line.length), line.data, line.length); /* a few KiB always fit an empty outbox */
-    finish_line(slice, line.length, true);
+    buf_printf(&line, ",\"signal\":null,\"exit_code\":null,\"attempts\":%u", slice->run->attempt);
+    if (slice->run->flags & RUN_ONCE)
+        buf_printf(&line, ",\"pid\":%d", (int)getpid());
+    buf_append_text(&line, "}}\n");
+    memcpy(outbox_room(&slice->outbox, line.length), line.data, line.length); /* a few KiB always fit an empty outbox */
+    outbox_finish(&slice->outbox, slice->offset, line.length, true);
     buf_free(&line);
 }
 
@@ -154,35 +130,16 @@ static int check_value(struct call *call)
 
 /* ---- items ---- */
 
-static bool is_white(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static void take_item(struct slice *slice)
-{
-    const char *at = slice->items + slice->starts[slice->offset];
-    const char *end = slice->items + slice->starts[slice->offset + 1] - 1; /* the newline */
-    while (at < end && is_white(*at))
-        at++;
-    while (at < end && is_white(end[-1]))
-        end--;
-    if (at == end)
-        worker_confused("an empty item");
-    slice->call.item = at;
-    slice->call.length = (size_t)(end - at);
-}
-
 static int call_function(struct slice *slice)
 {
     struct call *call = &slice->call;
     const struct function *function = slice->function;
     if (function == NULL)
-        return call_error(call, "no such function: %s", slice->run->function);
+        return call_error(call, "%s", slice->missing.text);
     if ((slice->run->flags & RUN_STAR) && !function->takes_star && call_unpack(call) == -1)
         return -1;
     if (function->prints)
-        capture_begin(slice->worker, slice->run, index_of(slice));
+        capture_begin(slice->outbox.worker, slice->run, index_of(slice));
     int result = function->call(call);
     if (function->prints)
         capture_end();
@@ -191,8 +148,11 @@ static int call_function(struct slice *slice)
 
 static void run_item(struct slice *slice)
 {
-    take_item(slice);
-    board_item_begins(slice->worker->board, index_of(slice), slice->now_ns);
+    items_get(&slice->items, slice->offset, &slice->call.item, &slice->call.length);
+    slice->call.index = index_of(slice);
+    if (slice->run->timeout_ns)
+        slice->call.deadline_ns = clock_mono_ns() + (int64_t)slice->run->timeout_ns;
+    board_item_begins(slice->outbox.worker->board, index_of(slice), slice->outbox.now_ns);
     open_line(slice, slice->usual_room);
     if (call_function(slice) == 0)
         finish_value(slice);
@@ -200,75 +160,100 @@ static void run_item(struct slice *slice)
         finish_error(slice);
     /* Only once the line is in the outbox: whoever finds both knows that the item is done; finding neither, it would
      * have to run it again. */
-    board_item_ended(slice->worker->board);
-    slice->now_ns = clock_coarse_ns();
+    board_item_ended(slice->outbox.worker->board);
+    slice->outbox.now_ns = clock_coarse_ns();
 }
 
 /* ---- the slice ---- */
 
-/* Exactly `count` lines, or the server is confused. */
-static void split_items(struct slice *slice, const char *tail, size_t length)
+static void find_function(struct slice *slice, struct worker *worker)
 {
-    const char *at = tail, *end = tail + length;
-    uint32_t count = slice->run->count;
-    if (count == 0 || count > CHUNK_ITEMS_MAX)
-        worker_confused("a run of no or too many items");
-    slice->items = tail;
-    for (uint32_t i = 0; i < count; i++) {
-        const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
-        if (newline == NULL || newline == at)
-            worker_confused("a run with fewer items than it says");
-        slice->starts[i] = (uint32_t)(at - tail);
-        at = newline + 1;
+    struct definition *definition = slice->definition;
+    slice->function = NULL;
+    if (definition == NULL)
+        slice->function = function_find(slice->run->function, worker->test_functions);
+    else if (definition->manifest == NULL)
+        slice->missing = definition->broken;
+    else if (definition_plugin(worker, definition, &slice->missing) == NULL)
+        definition_start_failed(worker, definition, slice->missing.text);
+    else
+        slice->function = plugin_function(definition->plugin, slice->run->function);
+    if (slice->function == NULL && (definition == NULL || definition->plugin))
+        error_set(&slice->missing, "no such function: %s", slice->run->function);
+}
+
+static size_t value_max_of(const struct slice *slice)
+{
+    size_t value_max = VALUE_BYTES_MAX;
+    if (slice->run->value_max > 0 && slice->run->value_max < value_max)
+        value_max = (size_t)slice->run->value_max;
+    if (slice->definition && slice->definition->manifest) {
+        int64_t own = slice->definition->manifest->limits.output;
+        if (own > 0 && (size_t)own < value_max)
+            value_max = (size_t)own;
     }
-    slice->starts[count] = (uint32_t)(at - tail);
-    if (at != end)
-        worker_confused("a run with more items than it says");
+    return value_max;
 }
 
-static void prepare(struct slice *slice, struct worker *worker, const struct message_run *run)
+static void prepare(struct slice *slice, struct worker *worker, const struct message_run *run,
+                    struct definition *definition)
 {
-    bool own_limit = run->value_max > 0 && run->value_max < VALUE_BYTES_MAX;
-    size_t value_max = own_limit ? (size_t)run->value_max : VALUE_BYTES_MAX;
-    slice->worker = worker;
     slice->run = run;
-    slice->function = function_find(run->function, worker->test_functions);
+    slice->definition = definition;
+    outbox_begin(&slice->outbox, worker, run);
+    slice->looked_ns = slice->outbox.now_ns;
+    find_function(slice, worker);
+    size_t value_max = value_max_of(slice);
     slice->usual_room = value_max < USUAL_VALUE ? value_max : USUAL_VALUE;
-    slice->unsent = 0;
-    slice->sent_ns = slice->now_ns = clock_coarse_ns();
-    slice->call.star = run->flags & RUN_STAR;
-    slice->call.attempt = run->attempt;
-    slice->call.name = run->function;
-    slice->call.value_max = value_max;
-    slice->call.more = more_room;
-    slice->call.context = slice;
+    slice->call = (struct call){.star = run->flags & RUN_STAR,
+                                .attempt = run->attempt,
+                                .name = run->function,
+                                .function = slice->function,
+                                .job_id = run->job_id,
+                                .progress = say_progress,
+                                .value_max = value_max,
+                                .more = more_room,
+                                .context = slice};
 }
 
-/* The next item of the slice, unless the rest was taken back. */
-static bool claim(struct slice *slice)
+/* True when the plugin has had as many items as one process may give it, or holds more than it may keep. */
+static bool is_worn_out(struct slice *slice)
 {
-    if (!workbench_claim(slice->worker->bench, &slice->offset))
+    struct definition *definition = slice->definition;
+    if (definition == NULL || definition->plugin == NULL)
         return false;
-    if (slice->offset >= slice->run->count)
-        worker_confused("the workbench has more items than the run");
-    return true;
+    const struct manifest *manifest = definition->manifest;
+    definition->tasks++;
+    if (manifest->max_tasks_per_child > 0 && definition->tasks >= manifest->max_tasks_per_child)
+        return true;
+    if (manifest->max_rss == 0 || slice->outbox.now_ns == slice->looked_ns)
+        return false;
+    slice->looked_ns = slice->outbox.now_ns;
+    return guard_rss_exceeds(manifest->max_rss);
 }
 
-void slice_run(struct worker *worker, const struct message_run *run, const char *tail, size_t tail_length)
+/* Whatever is left of the slice is for another process. */
+static void retire(struct slice *slice)
+{
+    outbox_flush(&slice->outbox, false);
+    worker_leave(0);
+}
+
+void slice_run(struct worker *worker, const struct message_run *run, struct definition *definition, const char *tail,
+               size_t tail_length)
 {
     static struct slice slice; /* static: too large for comfort on a stack that functions recurse on */
-    slice.began_ns = clock_mono_ns();
-    prepare(&slice, worker, run);
-    split_items(&slice, tail, tail_length);
+    items_split(&slice.items, run, tail, tail_length);
+    prepare(&slice, worker, run, definition);
     board_slice(worker, run);
-    if (atomic_load_explicit(&worker->bench->run, memory_order_acquire) != run->run)
-        worker_confused("the workbench is set for another run");
     /* Claiming before looking at the clock spares slow single items a second, empty frame. */
-    for (bool left = claim(&slice); left;) {
+    for (bool left = outbox_claim(&slice.outbox, &slice.offset); left;) {
         run_item(&slice);
-        left = claim(&slice);
-        if (left && flush_is_due(&slice))
-            flush(&slice, false);
+        if (is_worn_out(&slice))
+            retire(&slice);
+        left = outbox_claim(&slice.outbox, &slice.offset);
+        if (left && outbox_is_due(&slice.outbox))
+            outbox_flush(&slice.outbox, false);
     }
-    flush(&slice, true);
+    outbox_flush(&slice.outbox, true);
 }

@@ -1,0 +1,1 @@
+poold_unit(runtimes_exec poold_runtimes poold_manifest poold_wire poold_base)
