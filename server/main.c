@@ -9,7 +9,6 @@
 #include "engine/engine.h"
 #include "http/http.h"
 #include "manifest/manifest.h"
-#include "manifest/manifest.h"
 #include "store/store.h"
 #include "wire/fds.h"
 
@@ -39,24 +38,6 @@ static int parse(struct config *config, int argc, char **argv)
     return -1;
 }
 
-/* --check: poold has found the options to be right before it became this program. */
-static int check(const struct config *config)
-{
-    const char *folders[CONFIG_FUNCTIONS_MAX];
-    struct error error = {""};
-    for (unsigned i = 0; i < config->functions_count; i++)
-        folders[i] = config->functions[i];
-    struct manifest_set *set = manifest_load(folders, config->functions_count, &error);
-    if (!set) {
-        fprintf(stderr, "poold: %s\n", error.text);
-        return EX_CONFIG;
-    }
-    for (unsigned i = 0; i < set->count; i++)
-        printf("%s %s %s\n", set->list[i]->name, manifest_kind_name(set->list[i]->kind), set->list[i]->source);
-    manifest_set_free(&set);
-    return fflush(stdout) ? EX_IOERR : 0;
-}
-
 /* The operator's mistake: said as he reads it, and poold gives up at once (supervisor/process.c). */
 static int load_functions(struct service *s)
 {
@@ -65,6 +46,19 @@ static int load_functions(struct service *s)
     if (!s->functions)
         fprintf(stderr, "poold: %s\n", error.text);
     return s->functions ? 0 : -1;
+}
+
+/* --check: poold has found the options to be right before it became this program. */
+static int check(struct service *s)
+{
+    if (load_functions(s))
+        return EX_CONFIG;
+    for (unsigned i = 0; i < s->functions->count; i++) {
+        const struct manifest *m = s->functions->list[i];
+        printf("%s %s %s\n", m->name, manifest_kind_name(m->kind), m->source);
+    }
+    manifest_set_free(&s->functions);
+    return fflush(stdout) ? EX_IOERR : 0;
 }
 
 static int start(struct service *s, struct error *e)
@@ -109,7 +103,7 @@ int main(int argc, char **argv)
     if (parse(&service.config, argc, argv))
         return EX_USAGE;
     if (service.config.check)
-        return check(&service.config);
+        return check(&service);
     log_setup("server", service.config.log_level);
     if (load_functions(&service))
         return EX_CONFIG;

@@ -205,12 +205,17 @@ void server_kill(struct supervisor *s, const char *why)
     lose(s);
 }
 
+/* A configuration that is wrong from the beginning is the operator's to mend. When we have served already, it is a file
+ * that was changed since and the running server had refused to take over: nobody's service ends for that, it is tried
+ * until the file is right. */
 enum server_verdict server_judge(const struct server *server, const struct corpse *corpse)
 {
     bool exited = corpse->signal == 0;
     if (exited && corpse->exit_code == SERVER_EXIT_STORAGE && !server->read_only)
         return SERVER_RESTART_READ_ONLY;
-    if (exited && !server->was_ready && (corpse->exit_code == 0 || corpse->exit_code == SERVER_EXIT_CONFIG))
+    if (exited && !server->was_ready && corpse->exit_code == 0)
+        return SERVER_GIVE_UP;
+    if (exited && !server->announced && corpse->exit_code == SERVER_EXIT_CONFIG)
         return SERVER_GIVE_UP;
     return SERVER_RESTART;
 }

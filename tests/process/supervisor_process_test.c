@@ -162,6 +162,24 @@ static void server_that_gives_up_ends_all(void **state)
     }
 }
 
+/* A manifest went bad after the start, and then the server died: the next one says so until it is right again. */
+static void bad_configuration_later_is_waited_out(void **state)
+{
+    (void)state;
+    struct house h;
+    house_begin_ready(&h, 1, NULL);
+    house_tell(&h, "abort");
+    for (int i = 0; i < 3; i++) {
+        house_await_server(&h);
+        house_tell(&h, "exit 78");
+    }
+    house_await_server(&h);
+    house_make_ready(&h, 1);
+    assert_false(house_logged(&h, "event=server.gave_up"));
+    house_drain(&h);
+    house_end(&h);
+}
+
 static void second_signal_is_immediate(void **state)
 {
     (void)state;
@@ -325,6 +343,7 @@ int main(void)
         cmocka_unit_test(storage_error_means_read_only),
         cmocka_unit_test(server_that_cannot_start_backs_off),
         cmocka_unit_test(server_that_gives_up_ends_all),
+        cmocka_unit_test(bad_configuration_later_is_waited_out),
         cmocka_unit_test(second_signal_is_immediate),
         cmocka_unit_test(drain_that_hangs_is_ended),
         cmocka_unit_test(crash_while_draining_is_no_clean_end),

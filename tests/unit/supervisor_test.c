@@ -271,24 +271,27 @@ static void server_deaths_are_judged(void **state)
 {
     (void)state;
     static const struct {
-        bool was_ready, read_only;
+        bool was_ready, announced, read_only;
         int signal, exit_code;
         enum server_verdict verdict;
     } cases[] = {
-        {false, false, 0, 0, SERVER_GIVE_UP},
-        {false, false, 0, 78, SERVER_GIVE_UP},
-        {false, true, 0, 78, SERVER_GIVE_UP},
-        {true, false, 0, 0, SERVER_RESTART},
-        {true, false, 0, 78, SERVER_RESTART},
-        {false, false, 0, 1, SERVER_RESTART},
-        {false, false, SIGSEGV, 0, SERVER_RESTART}, /* not an exit with 0 */
-        {true, false, SIGKILL, 0, SERVER_RESTART},
-        {true, false, 0, 74, SERVER_RESTART_READ_ONLY},
-        {false, false, 0, 74, SERVER_RESTART_READ_ONLY},
-        {true, true, 0, 74, SERVER_RESTART},
+        {false, false, false, 0, 0, SERVER_GIVE_UP},
+        {false, false, false, 0, 78, SERVER_GIVE_UP},
+        {false, false, true, 0, 78, SERVER_GIVE_UP},
+        {true, true, false, 0, 0, SERVER_RESTART},
+        {false, true, false, 0, 0, SERVER_GIVE_UP},
+        {false, true, false, 0, 78, SERVER_RESTART}, /* a manifest went bad while the last one served */
+        {true, true, false, 0, 78, SERVER_RESTART},
+        {false, false, false, 0, 1, SERVER_RESTART},
+        {false, false, false, SIGSEGV, 0, SERVER_RESTART}, /* not an exit with 0 */
+        {true, true, false, SIGKILL, 0, SERVER_RESTART},
+        {true, true, false, 0, 74, SERVER_RESTART_READ_ONLY},
+        {false, false, false, 0, 74, SERVER_RESTART_READ_ONLY},
+        {true, true, true, 0, 74, SERVER_RESTART},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct server server = {.was_ready = cases[i].was_ready, .read_only = cases[i].read_only};
+        struct server server = {
+            .was_ready = cases[i].was_ready, .announced = cases[i].announced, .read_only = cases[i].read_only};
         struct corpse corpse = {.pid = 7, .signal = cases[i].signal, .exit_code = cases[i].exit_code};
         assert_int_equal(server_judge(&server, &corpse), cases[i].verdict);
     }
