@@ -15,7 +15,7 @@ class Model:
         self.messages = Counter()
         for label, text in messages:
             self.messages[label] += 1
-            self.words[label].update(words_of(text))
+            self.words[label].update(_words_of(text))
         self.vocabulary = set(self.words["spam"]) | set(self.words["ham"])
         self.totals = {label: sum(words.values()) for label, words in self.words.items()}
 
@@ -26,7 +26,7 @@ class Model:
         return math.log(spam / ham)
 
 
-def words_of(text):
+def _words_of(text):
     return re.findall(r"[^\W\d_]+|\d+|[$£€]", text.lower())
 
 
@@ -39,7 +39,7 @@ def load(table):
 
 def classify(text, threshold=0.5):
     """Whether a message is spam, how sure that is, and the words that say so"""
-    weights = {word: model.weight(word) for word in words_of(text) if word in model.vocabulary}
+    weights = {word: model.weight(word) for word in _words_of(text) if word in model.vocabulary}
     score = math.log(model.messages["spam"] / model.messages["ham"]) + sum(weights.values())
     probability = 1 / (1 + math.exp(-max(-700, min(700, score))))
     telling = sorted((word for word in weights if weights[word] > 0), key=weights.get, reverse=True)
