@@ -162,6 +162,8 @@ static void hear_both(struct waiting *waiting)
 /* ": what it said last", without the white space around it. */
 static void append_last_words(struct waiting *waiting)
 {
+    if (waiting->last_words.length == 0)
+        return;
     const char *at = waiting->last_words.data, *end = at + waiting->last_words.length;
     while (at < end && (unsigned char)*at <= ' ')
         at++;
