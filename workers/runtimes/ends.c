@@ -129,8 +129,6 @@ static void begin_error(const struct exchange *exchange, struct buf *object, enu
 
 static void end_error(struct exchange *exchange, struct buf *object, const struct child_end *end)
 {
-    if (exchange->assignment->once)
-        fault_number(object, "pid", exchange->pid);
     fault_end(object);
     end_item(exchange, &(struct outcome){.error = object->data,
                                          .length = object->length,
