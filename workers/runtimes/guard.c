@@ -25,6 +25,8 @@ static struct {
     const struct manifest_limits *limits;
     int64_t *held;
     int64_t before;      /* resident bytes at the beginning */
+    int64_t resident;    /* when it was last looked at… */
+    int64_t looked_ns;   /* …by the coarse clock */
     int64_t timeout_ms;  /* loading */
     int64_t deadline_ns; /* loading; 0 = none */
     struct rlimit cpu, files; /* as they were */
@@ -69,7 +71,9 @@ static _Noreturn void die(void)
 
 static int64_t held_now(void)
 {
-    int64_t held = *now.held + guard_resident() - now.before;
+    now.resident = guard_resident();
+    now.looked_ns = clock_coarse_ns();
+    int64_t held = *now.held + now.resident - now.before;
     return held > 0 ? held : 0;
 }
 
@@ -111,12 +115,19 @@ static bool watched(void)
     return now.limits->memory > 0 || now.deadline_ns != 0;
 }
 
+/* Reading it takes longer than a short call: one look at the end of an item is good for the beginning of the next. */
+static int64_t resident_before(const int64_t *held)
+{
+    bool fresh = now.held == held && now.looked_ns == clock_coarse_ns();
+    return fresh ? now.resident : guard_resident();
+}
+
 static void watch(struct scoreboard_slot *board, const struct manifest_limits *limits, int64_t *held)
 {
+    now.before = limits->memory > 0 ? resident_before(held) : 0; /* without a limit nobody pays for it */
     now.board = board;
     now.limits = limits;
     now.held = held;
-    now.before = limits->memory > 0 ? guard_resident() : 0; /* the rest need not pay for it */
     if (watched())
         watchdog_on(&dog);
 }

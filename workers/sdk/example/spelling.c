@@ -47,25 +47,25 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
     return ab < c ? ab : c;
 }
 
-/* Levenshtein's: how many letters to insert, delete or replace. Gives up with `limit` once it cannot be less. */
+/* How many letters to insert, delete or replace, or neighbours to swap. Gives up with `limit` once it cannot be less. */
 static unsigned distance_of(const struct word *a, const struct word *b, unsigned limit)
 {
-    unsigned row[WORD_MAX + 1];
+    unsigned rows[3][WORD_MAX + 1]; /* of the table of all beginnings of a and b, the last three */
     for (unsigned j = 0; j <= b->count; j++)
-        row[j] = j;
+        rows[0][j] = j;
     for (unsigned i = 1; i <= a->count; i++) {
-        unsigned diagonal = row[0], smallest = i;
-        row[0] = i;
+        unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *higher = rows[(i + 1) % 3];
+        unsigned smallest = row[0] = i;
         for (unsigned j = 1; j <= b->count; j++) {
-            const unsigned replaced = diagonal + (a->letters[i - 1] != b->letters[j - 1]);
-            diagonal = row[j];
-            row[j] = least(replaced, row[j] + 1, row[j - 1] + 1);
+            row[j] = least(above[j - 1] + (a->letters[i - 1] != b->letters[j - 1]), above[j] + 1, row[j - 1] + 1);
+            if (i > 1 && j > 1 && a->letters[i - 1] == b->letters[j - 2] && a->letters[i - 2] == b->letters[j - 1])
+                row[j] = least(row[j], row[j], higher[j - 2] + 1);
             smallest = row[j] < smallest ? row[j] : smallest;
         }
-        if (smallest >= limit)
+        if (smallest >= limit + (i < a->count)) /* a swap may still save one */
             return limit;
     }
-    return row[b->count] < limit ? row[b->count] : limit;
+    return rows[a->count % 3][b->count] < limit ? rows[a->count % 3][b->count] : limit;
 }
 
 /* A word from the item. 0, or what the function should return. */
@@ -126,7 +126,7 @@ static int give(const struct poold_host *host, struct poold_call *call, const st
     return host->value(call, json, length);
 }
 
-/* "recieve" → ["receive","relieve"]; a word that is in the list comes first. */
+/* "recieve" → ["receive","relieve",…]; a word that is in the list comes first. */
 static int nearest(const struct poold_host *host, struct poold_call *call, const char *item, size_t length)
 {
     struct suggestions best = {0};
