@@ -48,11 +48,13 @@ enum {
 #define SLICE_TARGET_NS (10 * NS_PER_MS)
 #define STEAL_AFTER_NS (20 * NS_PER_MS)
 #define FULL_RETRY_NS NS_PER_S
-#define BACKSTOP_NS (2 * NS_PER_S) /* workers end the items of exec and runtime functions themselves, and have kill_grace
-                                      plus this for it */
+#define BACKSTOP_NS                                                                                                    \
+    (2 * NS_PER_S) /* workers end the items of exec and runtime functions themselves, and have kill_grace              \
+                      plus this for it */
 #define SPACE_NS (50 * NS_PER_MS) /* between looks at the free space: a fast disk takes ~50 MB meanwhile */
-#define ITEMS_CACHE_BYTES ((size_t)32 << 20) /* 10 M integers uploaded while they run: 1.15 x the time per item of
-                                                100,000 with it, 1.3 x with 16 MiB (chunks loaded again) */
+#define ITEMS_CACHE_BYTES                                                                                              \
+    ((size_t)32 << 20)                      /* 10 M integers uploaded while they run: 1.15 x the time per item of      \
+                                               100,000 with it, 1.3 x with 16 MiB (chunks loaded again) */
 #define ITEMS_AHEAD_BYTES ((size_t)1 << 20) /* of one job, when the cache is full */
 #define TURN_BYTES_MAX                                                                                                 \
     ((size_t)2 << 20) /* results that wait for their commit: no new slices meanwhile. Also bounds                      \
@@ -248,14 +250,14 @@ struct core {
     struct worker workers[WORKERS_MAX];
     unsigned worker_top; /* slots below it may be present */
     unsigned processes, cpu_count;
-    unsigned extras; /* present or asked for */
-    struct function *functions; /* by name */
-    TAILQ_HEAD(, function) gated; /* those at whose gate jobs wait */
+    unsigned extras;                /* present or asked for */
+    struct function *functions;     /* by name */
+    TAILQ_HEAD(, function) gated;   /* those at whose gate jobs wait */
     struct definition *definitions; /* in force, by name of the manifest */
     uint32_t last_definition;
-    int64_t probe_ns;       /* no definition is to be probed before */
-    struct blob *builtins;  /* as the first hello told them; NULL before */
-    struct blob *catalog;   /* for GET /v1/functions; NULL = to be built again */
+    int64_t probe_ns;            /* no definition is to be probed before */
+    struct blob *builtins;       /* as the first hello told them; NULL before */
+    struct blob *catalog;        /* for GET /v1/functions; NULL = to be built again */
     char functions_problem[512]; /* why the last reload was refused */
 
     struct turn *turn;   /* being filled */
@@ -359,7 +361,8 @@ void dispatch(struct core *);
 /* It has items to run, and may: as far as the job itself is concerned, and its function too. */
 bool job_wants(const struct job *);
 bool job_runnable(const struct job *);
-void job_queue(struct core *, struct job *); /* into the queue, to the gate, or out of both */
+void job_queue(struct core *, struct job *);  /* into the queue, to the gate, or out of both */
+void job_admit(struct core *, struct job *);  /* into the queue: it is its turn at the gate */
 void job_begins(struct core *, struct job *); /* the first of its items does */
 /* Gives an idle worker the next slice of a job; false when its items must be loaded first. */
 bool slice_start(struct core *, struct worker *, struct job *);
@@ -378,7 +381,7 @@ void progress_drop(struct worker *);
 void workers_tick(struct core *, int64_t now);
 void job_stop_workers(struct core *, struct job *); /* those that run it, running items and all */
 void stop_worker(struct core *, struct worker *, enum stop_cause);
-void job_trim_slices(struct core *, struct job *);  /* takes unstarted items of all its slices back to ready */
+void job_trim_slices(struct core *, struct job *); /* takes unstarted items of all its slices back to ready */
 struct worker *worker_at(struct core *, unsigned slot, unsigned generation);
 
 /* ---- attempts.c ---- */
@@ -391,7 +394,7 @@ struct attempt_end {
     uint32_t attempt;
     uint64_t limit, peak; /* memory: bytes; 0 = not told */
     unsigned pid;         /* isolation: process; 0 = not told */
-    struct blob *line; /* the worker's own error line, or NULL */
+    struct blob *line;    /* the worker's own error line, or NULL */
 };
 /* An attempt did not succeed: recorded; the item waits for its next one or gets its final line. */
 void attempt_failed(struct core *, struct job *, uint32_t index, const struct attempt_end *);

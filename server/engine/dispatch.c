@@ -20,15 +20,26 @@ bool job_runnable(const struct job *job)
     return job_wants(job) && function_gate(job->function, job) == GATE_OPEN;
 }
 
+static struct run_queue *queue_of(struct core *core, const struct job *job)
+{
+    return job->view.options.isolation == ISOLATION_PROCESS ? &core->extra_queue : &core->pool_queue;
+}
+
+void job_admit(struct core *core, struct job *job)
+{
+    queue_put(queue_of(core, job), job);
+}
+
+/* Who comes while others are at the gate stands behind them: gates_turn lets them through in their order. */
 void job_queue(struct core *core, struct job *job)
 {
-    bool extra = job->view.options.isolation == ISOLATION_PROCESS;
+    bool waits = job->queue != queue_of(core, job) && !queue_empty(&job->function->gate);
     if (!job_wants(job))
         queue_remove(job);
-    else if (function_gate(job->function, job) != GATE_OPEN)
+    else if (waits || function_gate(job->function, job) != GATE_OPEN)
         gate_put(core, job);
     else
-        queue_put(extra ? &core->extra_queue : &core->pool_queue, job);
+        job_admit(core, job);
 }
 
 void job_begins(struct core *core, struct job *job)

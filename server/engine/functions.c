@@ -166,7 +166,8 @@ void function_excuse(const struct function *function, char *text, size_t size)
     else if (definition && definition->state != DEFINITION_READY)
         snprintf(text, size, "%s is being loaded", definition->manifest->name);
     else if (definition && !function->known)
-        snprintf(text, size, "%s has no function %s", definition->manifest->name, function_within(function, definition));
+        snprintf(text, size, "%s has no function %s", definition->manifest->name,
+                 function_within(function, definition));
     else if (!function_callable(function))
         snprintf(text, size, "function %s is not defined now", function->name);
 }
@@ -221,11 +222,12 @@ static void open_gate(struct core *core, struct function *function)
 {
     const struct definition *definition = function_definition(function);
     uint32_t most = definition ? definition->manifest->concurrency : 0;
-    uint32_t room = most ? most - function->running : UINT32_MAX;
+    uint32_t taken = function->running + function->admitted;
+    uint32_t room = most == 0 ? UINT32_MAX : most > taken ? most - taken : 0;
     struct job *job;
     while (room-- > 0 && (job = queue_next(&function->gate))) {
         queue_charge(&function->gate, job);
-        job_queue(core, job);
+        job_admit(core, job);
     }
 }
 

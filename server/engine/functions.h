@@ -49,6 +49,7 @@ struct function {
     int64_t ns;                    /* per item, smoothed; 0 = unknown */
     uint32_t grow;                 /* largest slice to try next */
     uint32_t jobs, trusted;        /* that name it; those of them that were accepted before it was known */
+    uint32_t admitted;             /* jobs that are in a run queue for it */
     uint32_t running;              /* slices of it, and extra workers on their way for it */
     struct run_queue gate;         /* jobs that wait: not defined, loading, or `concurrency` is reached */
     bool gated;                    /* in core.gated */

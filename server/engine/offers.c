@@ -74,8 +74,7 @@ static bool is_name(const struct definition *definition, const char *name, size_
 static bool full_name(const struct definition *definition, const struct offer *offer, char *name, size_t size)
 {
     const char *own = definition->manifest->name;
-    if (!offer->name || offer->name_length > FUNCTION_NAME_MAX ||
-        !is_name(definition, offer->name, offer->name_length))
+    if (!offer->name || offer->name_length > FUNCTION_NAME_MAX || !is_name(definition, offer->name, offer->name_length))
         return false;
     bool same = strlen(own) == offer->name_length && memcmp(own, offer->name, offer->name_length) == 0;
     int length = same ? snprintf(name, size, "%s", own)
@@ -95,9 +94,9 @@ static bool take_one(struct core *core, struct definition *definition, const str
 {
     char name[FUNCTION_NAME_MAX + 1];
     if (!full_name(definition, offer, name, sizeof name)) {
-        log_event(LOG_WARNING, "function.skipped", "manifest=%s note=\"it offers a function that cannot be called: %.*s\"",
-                  definition->manifest->name, (int)(offer->name_length < 100 ? offer->name_length : 100),
-                  offer->name ? offer->name : "");
+        log_event(LOG_WARNING, "function.skipped",
+                  "manifest=%s note=\"it offers a function that cannot be called: %.*s\"", definition->manifest->name,
+                  (int)(offer->name_length < 100 ? offer->name_length : 100), offer->name ? offer->name : "");
         return false;
     }
     struct function *function = function_get(core, name);

@@ -30,6 +30,7 @@ void queue_put(struct run_queue *queue, struct job *job)
     else
         TAILQ_INSERT_TAIL(&queue->levels[level], job, runnable);
     job->queue = queue;
+    job->function->admitted += queue != &job->function->gate;
 }
 
 void queue_remove(struct job *job)
@@ -37,6 +38,7 @@ void queue_remove(struct job *job)
     if (!job->queue)
         return;
     TAILQ_REMOVE(&job->queue->levels[job->view.options.priority], job, runnable);
+    job->function->admitted -= job->queue != &job->function->gate;
     job->queue = NULL;
 }
 

@@ -1,5 +1,5 @@
 /* engine_lives: random lives of the core. Jobs of all sorts, followers, cancels, kills of workers and of the whole
- * service, full disks – and what must hold after each.
+ * service, full disks, reloads, functions that do not start – and what must hold after each.
  *
  *     engine_test lives SEED COUNT     runs these seeds only */
 #include "engine_sim.h"
@@ -12,6 +12,7 @@ struct life_job {
     unsigned char kinds[SIM_ITEMS];
     uint32_t items; /* acknowledged */
     struct job_options options;
+    const char *function;
     bool accepted, cancelled, may_be_more, uploading, unknown;
     struct sim_ask *append;
     uint32_t append_items;
@@ -31,7 +32,8 @@ static struct {
     struct life_job jobs[SIM_JOBS];
     unsigned job_count;
     unsigned kills, restarts;
-    bool hangs;
+    bool hangs, reloads;
+    struct sim_load load; /* of p */
 } life;
 
 #define SIM (&life.sim)
@@ -46,6 +48,51 @@ static bool one_in(uint32_t n)
     return random_below(n) == 0;
 }
 
+/* ---- functions: e, at most two at once; p with x and y ---- */
+
+static void reload(bool all)
+{
+    static const char *const e[] = {"{\"name\":\"e\",\"command\":[\"a\"],\"concurrency\":2}",
+                                    "{\"name\":\"e\",\"command\":[\"b\"],\"concurrency\":2}"};
+    static const char *const p[] = {
+        "{\"name\":\"p\",\"runtime\":\"python\",\"module\":\"p\",\"start_timeout\":1}",
+        "{\"name\":\"p\",\"runtime\":\"python\",\"module\":\"p\",\"start_timeout\":1,\"concurrency\":1}",
+        "{\"name\":\"p\",\"plugin\":\"/tmp/p.so\",\"start_timeout\":1}"};
+    const char *list[2];
+    unsigned count = 0;
+    if (all || !one_in(4))
+        list[count++] = e[random_below(2)];
+    if (all || !one_in(4))
+        list[count++] = p[random_below(3)];
+    sim_functions(SIM, list, count);
+}
+
+static void load_somehow(bool fine)
+{
+    life.load = (struct sim_load){"p", LOAD_FINE, "[\"x\",\"y\",\"p\"]", (int)random_below(100)};
+    if (fine || one_in(2))
+        return;
+    life.load.how = 1 + random_below(3);
+    if (one_in(3)) {
+        life.load.how = LOAD_FINE;
+        life.load.offers = one_in(2) ? "[\"y\"]" : "[]";
+    }
+}
+
+static const char *random_function(void)
+{
+    static const char *const names[] = {"f", "f", "f", "e", "p.x", "p.y", "p"};
+    return names[random_below(life.reloads ? 7 : 1)];
+}
+
+static void check_functions(void)
+{
+    unsigned busy = 0;
+    for (unsigned slot = 0; slot < SIM_SLOTS; slot++)
+        busy += SIM->workers[slot].state == SIM_BUSY && strcmp(SIM->workers[slot].run.function, "e") == 0;
+    assert_true(busy <= 2);
+}
+
 /* ---- jobs ---- */
 
 static struct engine_chunk *random_items(struct life_job *job, uint32_t first, uint32_t count, unsigned trouble)
@@ -54,7 +101,7 @@ static struct engine_chunk *random_items(struct life_job *job, uint32_t first, u
     static const char *items[SIM_ITEMS];
     for (uint32_t i = 0; i < count; i++) {
         int kind = random_below(100) < trouble ? (int)random_below(ITEM_KINDS) : ITEM_OK;
-        if (kind == ITEM_HANG && !life.hangs)
+        if (kind == ITEM_HANG && (!life.hangs || job->function[0] != 'f')) /* others have the long backstop */
             kind = ITEM_OK;
         job->kinds[first + i] = (unsigned char)kind;
         snprintf(texts[i], sizeof texts[i], "[%d,%u]", kind, one_in(3) ? random_below(20) : 0);
@@ -84,6 +131,7 @@ static void submit_one(void)
 {
     struct life_job *job = &life.jobs[life.job_count++];
     memset(job, 0, sizeof *job);
+    job->function = random_function();
     bool apply = one_in(3);
     uint32_t count = apply ? 1 : random_below(one_in(5) ? 600 : 40);
     struct job_options options = random_options();
@@ -94,6 +142,7 @@ static void submit_one(void)
     struct sim_ask *ask =
         sim_submission(SIM, random_items(job, 0, count, one_in(2) ? 10 : 0), apply ? JOB_APPLY : JOB_MAP);
     ask->r.submit.options = job->options = options;
+    strcpy(ask->r.submit.function, job->function);
     ask->r.submit.uploading = !apply && !options.open && one_in(5);
     ask->r.submit.wait = one_in(2);
     ask->r.deadline_ns = SIM->now + random_below(2000) * NS_PER_MS;
@@ -121,7 +170,8 @@ static void submit_step(struct life_job *job)
         job->submit = NULL;
         job->accepted = ask->r.status == ENGINE_OK || ask->r.status == ENGINE_TIMEOUT;
         job->seq = job->accepted ? ask->r.seq : 0;
-        if (!job->accepted && ask->r.status != ENGINE_STORE_FULL)
+        bool no_function = ask->r.status == ENGINE_NO_FUNCTION && job->function[0] != 'f';
+        if (!job->accepted && ask->r.status != ENGINE_STORE_FULL && !no_function)
             fail_msg("submission: status %d", ask->r.status);
         if (job->accepted) {
             struct job_view view = sim_stored(SIM, job->seq); /* a 2xx is committed */
@@ -140,7 +190,8 @@ static void append_answered(struct life_job *job)
         fprintf(stderr, "%lld ms: append to job %lld of %u items, last %d: status %d broken %d\n",
                 (long long)(SIM->now / NS_PER_MS), (long long)job->seq, job->append_items, job->append_last,
                 (int)ask->r.status, ask->broken);
-    job->unknown |= ask->broken;
+    /* The items may be stored and only the end that came with them not: 507 is a 5xx too. */
+    job->unknown |= ask->broken || (ask->r.status == ENGINE_STORE_FULL && job->append_last);
     if (ask->broken || ask->r.status != ENGINE_OK) /* a refusal may be forgotten by a restart: ask again */
         return;
     job->items += job->append_items;
@@ -260,7 +311,7 @@ static void follower_step(struct life_job *job, struct life_follower *f)
 static void calamity(void)
 {
     struct life_job *job = &life.jobs[random_below(life.job_count ? life.job_count : 1)];
-    switch (random_below(6)) {
+    switch (random_below(life.reloads ? 8 : 6)) {
     case 0:
         sim_kill_worker(SIM, random_below(SIM_SLOTS));
         life.kills++;
@@ -288,6 +339,12 @@ static void calamity(void)
             life.restarts++;
         }
         break;
+    case 6:
+        reload(false);
+        break;
+    case 7:
+        load_somehow(false);
+        break;
     default:
         sim_send(sim_ask(SIM, one_in(2) ? ASK_POOL : ASK_JOB, life.job_count ? job->seq : 1));
     }
@@ -300,7 +357,7 @@ static void check_item(const struct life_job *job, uint32_t index, bool ended_ea
     char *line = sim_line(SIM, job->seq, index);
     int kind = job->kinds[index];
     bool worked = strstr(line, "\"value\":") != NULL, was_cancelled = line[0] == '\0';
-    bool calm = !SIM->chaos && !life.kills && !life.restarts;
+    bool calm = !SIM->chaos && !life.kills && !life.restarts && job->function[0] == 'f';
     unsigned counted = sim_attempts(SIM, job->seq, index, FAILURE_NONE);
     if (getenv("LIVES_VERBOSE"))
         fprintf(stderr, "job %lld item %u kind %d attempts %u of %u: %s\n", (long long)job->seq, index, kind, counted,
@@ -358,9 +415,14 @@ static void tell_unfinished(void)
                 job->may_be_more);
     }
     for (struct job *job = SIM->core.jobs; job; job = job->hh.next)
-        fprintf(stderr, "core job %lld: state %d ready %llu waiting %u workers %u spawning %u positions %lld of %lld\n",
-                (long long)job->view.seq, (int)job->view.state, (unsigned long long)job->ready.total, job->waiting,
-                job->workers, job->spawning, (long long)job->view.positions, (long long)job->view.counts.total);
+        fprintf(
+            stderr,
+            "core job %lld of %s: gate %d queue %d starved %d, state %d ready %llu waiting %u workers %u spawning %u "
+            "positions %lld of %lld\n",
+            (long long)job->view.seq, job->view.function, (int)function_gate(job->function, job),
+            job->queue == &job->function->gate ? 2 : job->queue != NULL, job->starved, (int)job->view.state,
+            (unsigned long long)job->ready.total, job->waiting, job->workers, job->spawning,
+            (long long)job->view.positions, (long long)job->view.counts.total);
     fail_msg("not finished: %u requests are out", SIM->outstanding);
 }
 
@@ -372,6 +434,12 @@ static void live(uint64_t seed)
     SIM->chaos = one_in(2) ? 0 : random_below(20);
     SIM->commit_ms = one_in(4) ? 0 : random_below(12);
     life.hangs = one_in(3);
+    life.reloads = one_in(2);
+    SIM->function_loads = &life.load;
+    SIM->function_load_count = 1;
+    load_somehow(!life.reloads);
+    if (life.reloads)
+        reload(false);
     unsigned jobs = 1 + random_below(8), calm = one_in(3);
     while (!SIM->core.builtins)
         sim_step(SIM);
@@ -382,6 +450,11 @@ static void live(uint64_t seed)
             calamity();
         if (ms == 3000) /* no more troubles: all must end now */
             SIM->chaos = SIM->chaos ? 1 : 0;
+        if (ms == 3000 && life.reloads) {
+            load_somehow(true);
+            sim_functions(SIM, NULL, 0); /* or what has not changed stays as it is */
+            reload(true);
+        }
         for (unsigned i = 0; i < life.job_count; i++) {
             struct life_job *job = &life.jobs[i];
             submit_step(job);
@@ -390,6 +463,7 @@ static void live(uint64_t seed)
             follower_step(job, &job->followers[1]);
         }
         sim_step(SIM);
+        check_functions();
         if (life.job_count == jobs && finished())
             break;
     }
@@ -400,6 +474,8 @@ static void live(uint64_t seed)
             check_job(&life.jobs[i]);
     }
     sim_run(SIM, 3200); /* ended jobs are let go */
+    for (struct function *function = SIM->core.functions; function; function = function->hh.next)
+        assert_true(function->jobs || (!function->running && !function->admitted && queue_empty(&function->gate)));
     for (struct job *job = SIM->core.jobs; job; job = job->hh.next)
         assert_true(!job->ended || job->pins || SIM->now - job->ended_ns < 4 * NS_PER_S);
     sim_close(SIM);
