@@ -63,7 +63,8 @@ static bool write_result(struct request *r, struct item *i)
     struct buf outcome = BUF_EMPTY;
     result_write_outcome(&outcome, line.data, line.length);
     bool value = outcome.length > 7 && memcmp(outcome.data, "\"value\"", 7) == 0;
-    bool cancelled = !value && outcome.length > 28 && memmem(outcome.data, 30, "\"type\":\"cancelled\"", 18);
+    static const char cancel[] = "\"error\":{\"type\":\"cancelled\"";
+    bool cancelled = outcome.length > sizeof cancel && memcmp(outcome.data, cancel, sizeof cancel - 1) == 0;
     buf_printf(b, "\"state\":\"%s\",", value ? "succeeded" : cancelled ? "cancelled" : "failed");
     buf_append(b, outcome.data, outcome.length);
     buf_free(&outcome);

@@ -125,18 +125,21 @@ void job_write_end(struct buf *b, const struct job_view *v)
     buf_append_text(b, "}\n");
 }
 
+/* All behind the index: the value or error, and whose process it was. */
 bool result_write_outcome(struct buf *b, const char *line, size_t length)
 {
     struct scan_walk w;
+    bool any = false;
     /* The walk writes only where flatten says so. */
     for (scan_enter(&w, (char *)line, (char *)line + length, false); scan_next(&w);) {
-        size_t key = (size_t)(w.key_end - w.key);
-        if (key == 5 && (memcmp(w.key, "value", 5) == 0 || memcmp(w.key, "error", 5) == 0)) {
-            buf_append(b, w.key - 1, (size_t)(w.value_end - w.key + 1));
-            return true;
-        }
+        if (w.key_end - w.key == 5 && memcmp(w.key, "index", 5) == 0)
+            continue;
+        if (any)
+            buf_append_char(b, ',');
+        buf_append(b, w.key - 1, (size_t)(w.value_end - w.key + 1));
+        any = true;
     }
-    return false;
+    return any;
 }
 
 void result_write_cancelled(struct buf *b, uint32_t index)

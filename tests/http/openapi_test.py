@@ -26,14 +26,61 @@ def check(right, text):
         print("FAILED: " + text)
 
 
+FUNCTIONS = {
+    "words.json": """{"command":["wc","-w"],"input":"text","summary":"counts words","example":"to be",
+                      "defaults":{"timeout":30},"ceilings":{"timeout":60},"limits":{"output":"1M","files":64},
+                      "concurrency":2}""",
+    "wrong.json": """{"command":["sh","-c","echo so wrong >&2; exit 3"]}""",
+    "big.json": """{"command":["head","-c","1000","/dev/zero"],"output":"text","limits":{"output":100}}""",
+    "py.json": """{"runtime":"python","module":"py","limits":{"memory":"64M"}}""",
+    "py.py": """import os, time, poold
+
+def square(x):
+    'a number times itself'
+    return x * x
+
+def fail(x):
+    raise ValueError('never')
+
+def fill(x):
+    return len(bytearray(os.urandom(1 << 20)) * 512)
+
+def step(name):
+    print('a step', flush=True)
+    poold.progress({'done': 1})
+    while not os.path.exists(name):
+        time.sleep(0.01)
+""",
+    "broken.json": """{"name":"broken","runtime":"python","module":"there_is_no_such_module"}""",
+}
+
+
 class Service:
     def __init__(self, binary):
         self.dir = tempfile.mkdtemp(prefix="poold-openapi-")
+        self.functions = os.path.join(self.dir, "functions")
+        os.mkdir(self.functions)
+        for name, text in FUNCTIONS.items():
+            self.write(name, text)
         self.log = open(os.path.join(self.dir, "log"), "wb")
         self.process = subprocess.Popen([binary, "--listen", "127.0.0.1:0", "--data", os.path.join(self.dir, "data"),
-                                         "--processes", "2", "--test-functions"], stderr=self.log, stdout=self.log,
+                                         "--processes", "2", "--test-functions", "--functions", self.functions], stderr=self.log, stdout=self.log,
                                         stdin=subprocess.DEVNULL, start_new_session=True)
         self.port = self.wait_port()
+
+    def write(self, name, text):
+        with open(os.path.join(self.functions, name + ".new"), "w") as file:
+            file.write(text)
+        os.rename(file.name, file.name[:-4])
+
+    def wait_for(self, path, test):
+        """Until the answer's document passes; what is wrong with the last one is told."""
+        for _ in range(3000):
+            status, _, text = self.ask("GET", path)
+            if status == 200 and test(json.loads(text)):
+                return
+            time.sleep(0.01)
+        check(False, "GET %s never became right: %d %s" % (path, status, text[:500]))
 
     def wait_port(self):
         for _ in range(3000):
@@ -118,6 +165,9 @@ def check_routes(service, contract, names):
 
 
 def make_jobs(service):
+    service.wait_for("/v1/functions/py.square", lambda _: True)
+    service.wait_for("/v1/functions", lambda d: any(f.get("problem") for f in d["functions"]))
+
     def submit(body, wait="30"):
         status, _, text = service.ask("POST", "/v1/jobs?wait=" + wait, json.dumps(body),
                                       Content_Type="application/json")
@@ -126,7 +176,23 @@ def make_jobs(service):
     return {"map": submit({"function": "square", "map": [1, 2, 3]}), "apply": submit({"function": "greet", "apply": "A"}),
             "failed": submit({"function": "crash", "map": [None, "SIGABRT"], "max_attempts": 2, "backoff": 0}),
             "printed": submit({"function": "print", "map": ["x"]}),
+            "exec": submit({"function": "words", "map": ["a b", []], "timeout": 60}),
+            "wrong": submit({"function": "wrong", "map": [1]}),
+            "big": submit({"function": "big", "map": [1]}),
+            "python": submit({"function": "py.square", "map": [2, "x"]}),
+            "raised": submit({"function": "py.fail", "map": [1]}),
+            "memory": submit({"function": "py.fill", "map": [1]}),
+            "broken": submit({"function": "broken", "map": [1]}, "0"),
+            "alone": submit({"function": "py.square", "map": [3, "x"], "isolation": "process"}),
+            "once": submit({"function": "words", "apply": "a b", "isolation": "process"}),
+            "step": submit({"function": "py.step", "map": [os.path.join(service.functions, "go")]}, "0"),
             "open": submit({"function": "echo", "map": [], "open": True}, "0")}
+
+
+def no_name_twice(pairs):
+    names = [name for name, _ in pairs]
+    check(len(names) == len(set(names)), "a name comes twice: %s" % pairs)
+    return dict(pairs)
 
 
 def requests(jobs):
@@ -140,7 +206,15 @@ def requests(jobs):
     for name in ("map", "failed"):
         yield "get", "/v1/jobs/{id}/results", "/v1/jobs/%s/results" % jobs[name], None, as_json
         yield "get", "/v1/jobs/{id}/items/{index}", "/v1/jobs/%s/items/1" % jobs[name], None, {}
+    for name in ("exec", "wrong", "big", "python", "raised", "memory", "broken", "alone", "once", "step"):
+        yield "get", "/v1/jobs/{id}", "/v1/jobs/" + jobs[name], None, {}
+        yield "get", "/v1/jobs/{id}/results", "/v1/jobs/%s/results" % jobs[name], None, as_json
+        yield "get", "/v1/jobs/{id}/items/{index}", "/v1/jobs/%s/items/0" % jobs[name], None, {}
+        yield "get", "/v1/jobs/{id}/log", "/v1/jobs/%s/log" % jobs[name], None, as_json
     yield "get", "/v1/jobs/{id}/items/{index}", "/v1/jobs/%s/items/7" % jobs["map"], None, {}
+    yield "get", "/v1/functions/{name}", "/v1/functions/words", None, {}
+    yield "get", "/v1/functions/{name}", "/v1/functions/py.square", None, {}
+    yield "post", "/v1/jobs", "/v1/jobs", '{"function":"words","map":[],"timeout":61}', post
     yield "get", "/v1/jobs/{id}/log", "/v1/jobs/%s/log" % jobs["printed"], None, as_json
     for path in ("/v1/functions", "/v1/workers", "/v1/pool", "/healthz", "/readyz"):
         yield "get", path, path, None, {}
@@ -179,10 +253,19 @@ def check_responses(service, contract, jobs):
         if schema is None or not media.endswith("json"):
             continue
         try:
-            contract.validate(json.loads(text), schema)
+            contract.validate(json.loads(text, object_pairs_hook=no_name_twice), schema)
         except jsonschema.ValidationError as error:
             check(False, "%s: %d does not fit the schema: %s at /%s in %s" % (
                 title, status, error.message[:300], "/".join(str(p) for p in error.absolute_path), text[:500]))
+
+
+def check_reload(service, contract):
+    service.write("go", "")
+    service.write("bad.json", '{"command":["wc"],"tiemout":1}')
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for("/v1/functions", lambda d: "tiemout" in (d["problem"] or ""))
+    contract.validate(json.loads(service.ask("GET", "/v1/functions")[2]),
+                      contract.schema("get", "/v1/functions", 200, "application/json"))
 
 
 def main():
@@ -195,8 +278,10 @@ def main():
     service = Service(options.poold)
     try:
         jobs = make_jobs(service)
+        service.wait_for("/v1/jobs/%s/items/0" % jobs["step"], lambda d: d.get("progress") == {"done": 1})
         check_routes(service, contract, {"id": jobs["apply"], "index": 0, "name": "square"})
         check_responses(service, contract, jobs)
+        check_reload(service, contract)
         status, _, text = service.ask("GET", "/openapi.yaml")
         check(status == 200 and yaml.safe_load(text) == contract.document, "GET /openapi.yaml is another document")
     finally:

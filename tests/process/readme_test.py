@@ -3,7 +3,8 @@
 
 A line `$ COMMAND` (goes on in lines that begin with `> `) is run by bash; all commands of all blocks share one shell,
 in order, so that later ones can use ID. Below it stands what it prints. In that, `…` stands for anything within a line,
-and a line of nothing but `…` for any number of lines. localhost:8080 is replaced by the instance under test.
+and a line of nothing but `…` for any number of lines. localhost:8080 is replaced by the instance under test. Commands
+that write into functions/ are run before it starts, too: it serves what they have written.
 
     tests/process/readme_test.py README.md build/bin/poold      exit status 0 if all is true
     tests/process/readme_test.py README.md --update build/bin/poold   writes the real output into the README
@@ -46,12 +47,17 @@ def pattern(lines):
 class Poold:
     """A real poold on a free port, in a folder of its own."""
 
-    def __init__(self, binary):
+    def __init__(self, binary, commands):
         self.dir = tempfile.mkdtemp(prefix="poold-readme-")
+        os.mkdir(self.dir + "/functions")
+        for command, _ in commands:
+            if command.startswith("cat > functions/"):
+                subprocess.run(["bash", "-c", command], cwd=self.dir, check=True)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("POOLD_")}
         with open(self.dir + "/log", "wb") as log:
             self.process = subprocess.Popen(
-                [binary, "--listen", "127.0.0.1:0", "--data", self.dir + "/data", "--processes", "4"],
+                [binary, "--listen", "127.0.0.1:0", "--data", self.dir + "/data", "--processes", "4",
+                 "--functions", self.dir + "/functions"],
                 stderr=log, env=environment)
         self.address = self.wait_address()
 
@@ -144,7 +150,7 @@ def main():
     commands = [command for block in BLOCK.findall(text) for command in parse(block)]
     if not commands:
         sys.exit("the README has no console blocks")
-    poold = Poold(binary)
+    poold = Poold(binary, commands)
     try:
         outputs = run(commands, poold)
         if "--update" in sys.argv:

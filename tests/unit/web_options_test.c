@@ -135,9 +135,10 @@ static void test_outcomes(void **state)
     static const char *const lines[][2] = {
         {"{\"index\":7,\"value\":{\"error\":1}}", "\"value\":{\"error\":1}"},
         {"{\"index\":7,\"error\":{\"type\":\"crash\"}}\n", "\"error\":{\"type\":\"crash\"}"},
+        {"{\"index\":7,\"value\":1,\"pid\":5,\"exit_code\":0}\n", "\"value\":1,\"pid\":5,\"exit_code\":0"},
     };
     struct buf b = BUF_EMPTY;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         buf_clear(&b, SIZE_MAX);
         assert_true(result_write_outcome(&b, lines[i][0], strlen(lines[i][0])));
         assert_string_equal(buf_cstr(&b), lines[i][1]);
