@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -183,9 +184,9 @@ static void print_last_words(void)
 
 static void fault(void)
 {
-    static int *volatile nowhere;
+    char *forbidden = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     print_last_words();
-    *nowhere = 1;
+    *(volatile char *)forbidden = 1;
 }
 
 static unsigned recurse(volatile unsigned depth)
@@ -219,7 +220,7 @@ static void use_up_cpu(void)
     struct rlimit limit = {.rlim_cur = 1, .rlim_max = RLIM_INFINITY};
     print_last_words();
     setrlimit(RLIMIT_CPU, &limit);
-    for (volatile int i = 0;; i++)
+    for (volatile unsigned i = 0;; i++)
         ;
 }
 

@@ -25,9 +25,9 @@ static void devour(size_t most)
 {
     const size_t piece = (size_t)1 << 20;
     for (size_t taken = 0; taken < most; taken += piece) {
-        char *more = malloc(piece);
-        if (more)
-            memset(more, 1, piece);
+        volatile char *more = malloc(piece);
+        for (size_t i = 0; more && i < piece; i += 4096)
+            more[i] = 1;
         usleep(200);
     }
 }

@@ -63,7 +63,7 @@ void worker_send(struct worker *worker, enum message_type type, const unsigned c
 {
     unsigned char head[FRAME_HEAD_BYTES + MESSAGE_BODY_MAX];
     size_t length = frame_encode(head, type, worker->slot, worker->generation, body, body_length, tail_length);
-    struct iovec parts[2] = {{head, length}, {(char *)tail, tail_length}};
+    struct iovec parts[2] = {{head, length}, {(char *)(tail ? tail : ""), tail_length}};
     turn_take(&sending);
     write_all(worker->channel.fd, parts);
     turn_give(&sending);
