@@ -156,7 +156,8 @@ static void append_memory(const struct exchange *exchange, struct buf *object)
 static void append_piece(struct buf *object, const char *key, const struct piece *piece, size_t most)
 {
     if (piece->at)
-        fault_text(object, key, piece->at, piece->length <= most ? piece->length : log_whole_characters(piece->at, most));
+        fault_text(object, key, piece->at,
+                   piece->length <= most ? piece->length : log_whole_characters(piece->at, most));
 }
 
 void item_error(struct exchange *exchange, const struct reply *reply)

@@ -7,80 +7,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/fd.h"
 
 enum {
-    SAMPLE_MS = 15,        /* how often limits are looked at */
-    RESTLESS_MS = 20,      /* after a notice come up to 2 ms without one: look again, once */
-    SILENCE_MS = 200,      /* from the end of descriptor 3 to that of the process */
-    CAREFUL_ITEMS = 64,    /* one by one, when it is not clear whose nonsense it was */
+    SAMPLE_MS = 15,     /* how often limits are looked at */
+    RESTLESS_MS = 20,   /* after a notice come up to 2 ms without one: look again, once */
+    SILENCE_MS = 200,   /* from the end of descriptor 3 to that of the process */
+    CAREFUL_ITEMS = 64, /* one by one, when it is not clear whose nonsense it was */
     PROGRESS_MAX = 16 * 1024,
 };
 #define SKIPPED_MAX ((size_t)1 << 30) /* of one value */
 #define FREED_STEP ((off_t)4 * 1024 * 1024)
 
 enum turn { GOES_ON, ALL_ENDED, BROKEN, STOPPED };
-
-/* ---- asking ---- */
-
-static void append_head(struct exchange *exchange)
-{
-    const struct assignment *assignment = exchange->assignment;
-    struct buf *request = &exchange->request;
-    buf_printf(request, "{\"id\":%" PRIu64 ",\"function\":", exchange->first_id);
-    buf_append_json_string(request, assignment->function, strlen(assignment->function));
-    buf_append_text(request, exchange->runtime->batch ? ",\"items\":[" : ",\"item\":");
-}
-
-static void append_tail(struct exchange *exchange)
-{
-    const struct assignment *assignment = exchange->assignment;
-    struct buf *request = &exchange->request;
-    buf_printf(request, "%s,\"star\":%s,\"attempt\":%u,\"deadline\":", exchange->runtime->batch ? "]" : "",
-               assignment->star ? "true" : "false", assignment->attempt);
-    if (assignment->timeout_ns > 0)
-        buf_printf(request, "%.3f", (double)clock_wall_ms() / 1e3 + (double)assignment->timeout_ns / 1e9);
-    else
-        buf_append_text(request, "null");
-    buf_append_text(request, ",\"job\":");
-    buf_append_json_string(request, assignment->job_id, strlen(assignment->job_id));
-    buf_printf(request, ",\"index\":%u}\n", exchange->tasks[exchange->first].index);
-}
-
-static void write_request(struct exchange *exchange)
-{
-    append_head(exchange);
-    for (uint32_t place = exchange->first; place < exchange->end; place++) {
-        const struct task *task = &exchange->tasks[place];
-        if (place > exchange->first)
-            buf_append_char(&exchange->request, ',');
-        buf_append(&exchange->request, task->item, task->length);
-    }
-    append_tail(exchange);
-}
-
-/* As much as goes without waiting. That nobody reads is noticed by its end. */
-static void send_request(struct exchange *exchange)
-{
-    while (exchange->sent < exchange->request.length && exchange->runtime->talk != -1) {
-        ssize_t sent = send(exchange->runtime->talk, exchange->request.data + exchange->sent,
-                            exchange->request.length - exchange->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent > 0)
-            exchange->sent += (size_t)sent;
-        else if (errno == EAGAIN)
-            return;
-        else if (errno != EINTR)
-            exchange->sent = exchange->request.length;
-    }
-}
 
 /* ---- when the process has to go ---- */
 
@@ -339,7 +284,7 @@ static enum turn take_turn(struct exchange *exchange)
     };
     poll(fds, sizeof fds / sizeof *fds, wait_ms(exchange));
     if (sending)
-        send_request(exchange);
+        request_send(exchange);
     if (fds[1].revents) /* before reading: what it said at its very end is there now */
         return has_ended(exchange);
     enum turn turn = read_all(exchange);
@@ -383,9 +328,9 @@ enum exchanged exchange_run(struct runtime *runtime, const struct assignment *as
                                 .pid = runtime->child.pid};
     enum turn turn;
     runtime->next_id += end - *place;
-    write_request(&exchange);
+    request_write(&exchange);
     item_begin(&exchange);
-    send_request(&exchange);
+    request_send(&exchange);
     do
         turn = take_turn(&exchange);
     while (turn == GOES_ON);

@@ -37,7 +37,12 @@ static inline uint64_t exchange_id(const struct exchange *exchange)
     return exchange->first_id + (exchange->current - exchange->first);
 }
 
-/* The current item begins, or all have ended. */
+/* request.c: the line that asks for all of them. */
+void request_write(struct exchange *);
+/* As much of it as goes without waiting. That nobody reads is noticed by its end. */
+void request_send(struct exchange *);
+
+/* ends.c: the current item begins, or all have ended. */
 void item_begin(struct exchange *);
 /* Each tells what became of the current item, and the next one begins. */
 void item_value(struct exchange *, const char *value, size_t length);

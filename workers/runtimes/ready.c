@@ -5,7 +5,6 @@
 #include "runtimes/log.h"
 #include "runtimes/replies.h"
 #include "runtimes/runtime.h"
-#include "wire/scan.h"
 
 enum { REASON_TEXT_MAX = 4 * 1024, TRACEBACK_MAX = 16 * 1024 };
 
@@ -14,12 +13,6 @@ struct greeting {
     bool batch, bad;
     struct piece functions, error;
 };
-
-static bool is_key(const struct scan_walk *walk, const char *key)
-{
-    size_t length = strlen(key);
-    return (size_t)(walk->key_end - walk->key) == length && memcmp(walk->key, key, length) == 0;
-}
 
 static bool is_boolean(const struct scan_walk *walk)
 {
@@ -33,13 +26,13 @@ static struct piece piece_of(const struct scan_walk *walk)
 
 static void take_member(struct greeting *greeting, const struct scan_walk *walk)
 {
-    if (is_key(walk, "ready") && is_boolean(walk))
+    if (reply_key_is(walk, "ready") && is_boolean(walk))
         greeting->ready = walk->kind == SCAN_TRUE ? SAYS_TRUE : SAYS_FALSE;
-    else if (is_key(walk, "batch") && is_boolean(walk))
+    else if (reply_key_is(walk, "batch") && is_boolean(walk))
         greeting->batch = walk->kind == SCAN_TRUE;
-    else if (is_key(walk, "functions") && walk->kind == SCAN_ARRAY)
+    else if (reply_key_is(walk, "functions") && walk->kind == SCAN_ARRAY)
         greeting->functions = piece_of(walk);
-    else if (is_key(walk, "error") && walk->kind == SCAN_OBJECT)
+    else if (reply_key_is(walk, "error") && walk->kind == SCAN_OBJECT)
         greeting->error = piece_of(walk);
     else
         greeting->bad = true;
@@ -51,11 +44,11 @@ static bool append_function(struct buf *offers, char *at, char *end)
     struct piece name = {0}, summary = {0}, example = {0};
     struct scan_walk walk;
     for (scan_enter(&walk, at, end, true); scan_next(&walk);)
-        if (is_key(&walk, "name") && walk.kind == SCAN_STRING)
+        if (reply_key_is(&walk, "name") && walk.kind == SCAN_STRING)
             name = piece_of(&walk);
-        else if (is_key(&walk, "summary") && walk.kind == SCAN_STRING)
+        else if (reply_key_is(&walk, "summary") && walk.kind == SCAN_STRING)
             summary = piece_of(&walk);
-        else if (is_key(&walk, "example"))
+        else if (reply_key_is(&walk, "example"))
             example = piece_of(&walk);
     if (name.length <= 2)
         return false;
@@ -96,10 +89,10 @@ static void take_error(struct runtime *runtime, const struct piece *error)
     struct piece message = {0}, class_name = {0}, traceback = {0};
     struct scan_walk walk;
     for (scan_enter(&walk, error->at, error->at + error->length, true); scan_next(&walk);) {
-        struct piece *piece = is_key(&walk, "message")     ? &message
-                              : is_key(&walk, "class")     ? &class_name
-                              : is_key(&walk, "traceback") ? &traceback
-                                                           : NULL;
+        struct piece *piece = reply_key_is(&walk, "message")     ? &message
+                              : reply_key_is(&walk, "class")     ? &class_name
+                              : reply_key_is(&walk, "traceback") ? &traceback
+                                                                 : NULL;
         if (piece && walk.kind == SCAN_STRING)
             *piece = reply_unescape(walk.value, walk.value_end);
     }

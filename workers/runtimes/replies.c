@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "wire/scan.h"
-
 #define BEFORE_ID "{\"id\":"
 #define BEFORE_VALUE ",\"value\":"
 
@@ -91,13 +89,13 @@ struct piece reply_unescape(char *string, char *end)
 
 /* ---- lines ---- */
 
-static bool is_key(const struct scan_walk *walk, const char *key)
+bool reply_key_is(const struct scan_walk *walk, const char *key)
 {
     size_t length = strlen(key);
     return (size_t)(walk->key_end - walk->key) == length && memcmp(walk->key, key, length) == 0;
 }
 
-/* A line longer than this is no hot path. The value that most lines are: {"id":DIGITS,"value":VALUE} and nothing else. */
+/* What most lines are: {"id":DIGITS,"value":VALUE} and nothing else. */
 static bool parse_value_line(char *line, char *end, struct reply *reply)
 {
     size_t before = sizeof BEFORE_ID - 1, between = sizeof BEFORE_VALUE - 1;
@@ -121,14 +119,14 @@ static bool parse_error_object(struct reply *reply, char *at, char *end, const c
     struct scan_walk walk;
     for (scan_enter(&walk, at, end, true); scan_next(&walk);) {
         bool string = walk.kind == SCAN_STRING;
-        if (is_key(&walk, "type")) {
+        if (reply_key_is(&walk, "type")) {
             reply->memory |= string && strncmp(walk.value, "\"memory\"", 8) == 0;
             continue;
         }
-        struct piece *piece = is_key(&walk, "message")     ? &reply->text
-                              : is_key(&walk, "class")     ? &reply->class_name
-                              : is_key(&walk, "traceback") ? &reply->traceback
-                                                           : NULL;
+        struct piece *piece = reply_key_is(&walk, "message")     ? &reply->text
+                              : reply_key_is(&walk, "class")     ? &reply->class_name
+                              : reply_key_is(&walk, "traceback") ? &reply->traceback
+                                                                 : NULL;
         if (piece && string)
             *piece = reply_unescape(walk.value, walk.value_end);
         else if (piece && walk.kind != SCAN_NULL)
@@ -155,19 +153,19 @@ static bool parse_stream(struct reply *reply, const struct scan_walk *walk)
 static bool parse_member(struct reply *reply, const struct scan_walk *walk, struct piece *error, bool *found,
                          const char **reason)
 {
-    if (is_key(walk, "stream"))
+    if (reply_key_is(walk, "stream"))
         return parse_stream(reply, walk) || (*reason = "a stream that is neither stdout nor stderr", false);
     if (*found)
         return *reason = "more than one answer in a line", false;
     *found = true;
     reply->text = (struct piece){walk->value, (size_t)(walk->value_end - walk->value)};
-    if (is_key(walk, "value")) {
+    if (reply_key_is(walk, "value")) {
         reply->kind = REPLY_VALUE;
-    } else if (is_key(walk, "progress")) {
+    } else if (reply_key_is(walk, "progress")) {
         reply->kind = REPLY_PROGRESS;
-    } else if (is_key(walk, "log") && walk->kind == SCAN_STRING) {
+    } else if (reply_key_is(walk, "log") && walk->kind == SCAN_STRING) {
         reply->kind = REPLY_LOG; /* unescaped once the whole line is known to be good */
-    } else if (is_key(walk, "error") && walk->kind == SCAN_OBJECT) {
+    } else if (reply_key_is(walk, "error") && walk->kind == SCAN_OBJECT) {
         reply->kind = REPLY_ERROR;
         *error = reply->text;
         reply->text = (struct piece){0};
@@ -181,7 +179,8 @@ static bool parse_members(struct scan_walk *walk, struct reply *reply, struct pi
 {
     bool found = false;
     long long id;
-    if (!scan_next(walk) || !is_key(walk, "id") || scan_integer(walk->value, walk->value_end, &id) == -1 || id < 0)
+    if (!scan_next(walk) || !reply_key_is(walk, "id") || scan_integer(walk->value, walk->value_end, &id) == -1 ||
+        id < 0)
         return *reason = walk->error.reason ? walk->error.reason : "a line without an id", false;
     reply->id = (uint64_t)id;
     while (scan_next(walk))

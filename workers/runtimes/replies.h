@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/scan.h"
+
 enum reply_kind { REPLY_VALUE, REPLY_ERROR, REPLY_PROGRESS, REPLY_LOG };
 
 struct piece {
@@ -28,5 +30,7 @@ bool reply_parse(char *line, size_t length, struct reply *, const char **reason)
 bool reply_begins_value(const char *line, size_t length, uint64_t id);
 /* Turns a valid JSON string with its quotes into its bytes, in place, with a NUL behind. */
 struct piece reply_unescape(char *string, char *end);
+/* True when the member that the walk is at has this key (which needs no escapes). */
+bool reply_key_is(const struct scan_walk *, const char *key);
 
 #endif

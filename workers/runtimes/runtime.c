@@ -146,6 +146,8 @@ static bool is_well(struct runtime *runtime)
                            {.fd = runtime->talk, .events = POLLIN},
                            {.fd = runtime->printed[0], .events = POLLIN},
                            {.fd = runtime->printed[1], .events = POLLIN}};
+    if (runtime->talk == -1)
+        return false;
     if (poll(fds, 4, 0) == 0)
         return true;
     runtime_drop_output(runtime);
@@ -234,13 +236,12 @@ static void open_runtime(struct runner *runner)
 static bool is_spent(struct runtime *runtime, const struct assignment *assignment)
 {
     const struct manifest *manifest = runtime->base.manifest;
-    return assignment->once ||
-           (manifest->max_tasks_per_child > 0 && runtime->ran >= manifest->max_tasks_per_child) ||
+    return assignment->once || (manifest->max_tasks_per_child > 0 && runtime->ran >= manifest->max_tasks_per_child) ||
            (manifest->max_rss > 0 && child_resident(&runtime->child) > manifest->max_rss);
 }
 
-static enum exchanged run_batch(struct runtime *runtime, const struct assignment *assignment,
-                                const struct task *tasks, uint32_t *place, uint32_t count)
+static enum exchanged run_batch(struct runtime *runtime, const struct assignment *assignment, const struct task *tasks,
+                                uint32_t *place, uint32_t count)
 {
     struct pace *pace = pace_of(runtime, assignment->function);
     uint32_t first = *place, most = window(&runtime->base, assignment);
