@@ -21,17 +21,50 @@ class Wrong(Exception):
     """A result was wrong, or a program did not run."""
 
 
-class Poold:
-    """A poold of its own, with 4 workers, in a temporary folder."""
+# What the functions of the rows "exec", "python" and "node" are: squares.py, squares.js, and /bin/true with the item as
+# its argument, as xargs gives it.
+MANIFESTS = {
+    "true": {"command": ["/bin/true", "{}"], "output": "text"},
+    "py": {"runtime": "python", "module": "squares"},
+    "js": {"runtime": "node", "module": "squares"},
+}
+SOURCES = {
+    "squares.py": "def square(x):\n    return x * x\n",
+    "squares.js": "exports.square = (x) => x * x;\n",
+}
 
-    def __init__(self, binaries):
+
+def environment():
+    """Ours, with our Python first in PATH: the peer's, also where python3 is a wrapper."""
+    ours = os.path.dirname(os.path.realpath(sys.executable))
+    return dict(os.environ, PATH=ours + ":" + os.environ.get("PATH", "/usr/bin:/bin"))
+
+
+class Poold:
+    """A poold of its own, in a temporary folder, with 4 workers or as many as said; `functions` names manifests."""
+
+    def __init__(self, binaries, processes=4, functions=()):
+        self.processes = processes
+        self.functions = functions
         self.dir = tempfile.mkdtemp(prefix="poold-bench-")
         self.log = open(os.path.join(self.dir, "log"), "wb")
         self.process = subprocess.Popen(
             [os.path.join(binaries, "poold"), "--listen", "127.0.0.1:0", "--data", os.path.join(self.dir, "data"),
-             "--processes", "4"], stderr=self.log, stdout=self.log, stdin=subprocess.DEVNULL, start_new_session=True)
+             "--processes", str(processes)] + self.write_functions(functions), stderr=self.log, stdout=self.log,
+            stdin=subprocess.DEVNULL, start_new_session=True, env=environment())
         self.port = self.wait_port()
         self.wait_workers()
+
+    def write_functions(self, names):
+        folder = os.path.join(self.dir, "functions")
+        os.mkdir(folder)
+        for name in names:
+            with open(os.path.join(folder, name + ".json"), "w") as file:
+                json.dump(dict(MANIFESTS[name], name=name), file)
+        for name, text in SOURCES.items():
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(text)
+        return ["--functions", folder] if names else []
 
     def wait_port(self):
         for _ in range(3000):
@@ -52,10 +85,10 @@ class Poold:
         for _ in range(1000):
             workers = json.loads(self.get("/v1/workers"))
             workers = workers if isinstance(workers, list) else workers["workers"]
-            if sum(w["state"] == "ready" for w in workers) >= 4:
+            if sum(w["state"] == "ready" for w in workers) >= self.processes:
                 return
             time.sleep(0.01)
-        raise Wrong("4 workers did not become ready")
+        raise Wrong("%d workers did not become ready" % self.processes)
 
     def commits(self):
         """The counter of committed transactions (one sync each), or None where /metrics is not there yet."""
@@ -143,6 +176,16 @@ def pss_mib(root):
     return sum(status_kib("/proc/%d/smaps_rollup" % pid, "Pss:") for pid in tree(root)) / MIB
 
 
+def per_second(n, argv):
+    """How many commands a second something like xargs starts, given n lines on its stdin."""
+    lines = "".join("%d\n" % i for i in range(n))
+    start = time.perf_counter()
+    done = subprocess.run(argv, input=lines, text=True, stdout=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise Wrong("%s: exit status %d" % (argv[0], done.returncode))
+    return n / (time.perf_counter() - start)
+
+
 class Bench:
     def __init__(self, options):
         self.options = options
@@ -161,7 +204,7 @@ class Bench:
             raise Wrong("bench_client %s: exit status %d" % (" ".join(str(w) for w in words), done.returncode))
         answer = json.loads(done.stdout)
         after = poold.commits()
-        if before is not None and after is not None:
+        if before is not None and after is not None and not poold.functions:
             self.add(words[0], "syncs", (after - before) / answer["jobs"])
         return answer
 
@@ -198,6 +241,32 @@ class Bench:
             self.add("beside", "poold", answer["p99"] * 1e3)
             self.add("beside", "samples", answer["samples"])
 
+    def commands(self, poold):
+        """exec: as many processes at once as xargs -P2 has."""
+        n, slow = (200, 20) if self.options.quick else (2000, 400)
+        self.add("exec", "poold", self.client(poold, "map", n, "true", "completion", "empty")["per_second"])
+        self.add("exec", "xargs", per_second(n, ["xargs", "-P2", "-n1", "/bin/true"]))
+        if shutil.which("parallel"):
+            self.add("exec", "parallel", per_second(slow, ["parallel", "-j2", "/bin/true"]))
+        self.add("exec", "bare", self.client(poold, "spawn", n, 2)["per_second"])
+
+    def runtimes(self, poold, peer):
+        n, applies = (2000, 50) if self.options.quick else (100000, 2000)
+        # The row "node" compares both.
+        for name in [name for name in ("python", "node") if self.wanted(name) or self.wanted("node")]:
+            # Once, so that each worker has it; a pool's are warm, too.
+            function = {"python": "py", "node": "js"}[name] + ".square"
+            self.client(poold, "map", n // 10, function, "completion", "ints")
+            self.add(name, "poold", self.client(poold, "map", n, function, "completion", "ints")["per_second"])
+        if self.wanted("python"):
+            self.add("python", "imap1", peer.ask("imap1", n)["per_second"])
+            self.add("python", "imap64", peer.ask("imap64", n)["per_second"])
+        if self.wanted("python-apply"):
+            self.client(poold, "apply", applies // 10, "py.square")
+            self.add("python-apply", "poold", self.client(poold, "apply", applies, "py.square")["p50"] * 1e6)
+            self.add("python-apply", "builtin", self.client(poold, "apply", applies)["p50"] * 1e6)
+            self.add("python-apply", "peer", peer.ask("apply", applies)["p50"] * 1e6)
+
     def memory(self):
         poold, peer = Poold(self.options.binaries), Peer()
         time.sleep(0.5)
@@ -225,6 +294,19 @@ class Bench:
             for i in range(rounds):
                 sys.stderr.write("round %d of %d\n" % (i + 1, rounds))
                 self.round(poold, peer)
+            peer.stop()
+            poold.stop()
+        if self.wanted("exec"):
+            poold = Poold(self.options.binaries, 2, ["true"])
+            for i in range(rounds):
+                sys.stderr.write("exec, round %d of %d\n" % (i + 1, rounds))
+                self.commands(poold)
+            poold.stop()
+        if any(self.wanted(w) for w in ("python", "python-apply", "node")):
+            poold, peer = Poold(self.options.binaries, 4, ["py", "js"]), Peer()
+            for i in range(rounds):
+                sys.stderr.write("runtimes, round %d of %d\n" % (i + 1, rounds))
+                self.runtimes(poold, peer)
             peer.stop()
             poold.stop()
         if self.wanted("memory"):
@@ -260,6 +342,21 @@ class Bench:
                  "items/s", True)
         self.row("w2", "W2 apply p50 / Pool.apply", ("w2", "poold"), ("w2", "peer"), 1.3, 0.9, "us", False)
         self.row("w3", "W3 16 clients / 16 threads", ("w3", "poold"), ("w3", "peer"), 1.5, 2.7, "jobs/s", True)
+        self.row("exec", "exec /bin/true / xargs -P2", ("exec", "poold"), ("exec", "xargs"), 1.3, 1.6, "items/s", True)
+        if ("exec", "parallel") in self.samples:
+            self.row("exec", "exec /bin/true / GNU parallel", ("exec", "poold"), ("exec", "parallel"), 10, 10,
+                     "items/s", True)
+        self.row("exec", "exec /bin/true / bare vfork loop", ("exec", "poold"), ("exec", "bare"), 0.6, 0.8, "items/s",
+                 True)
+        self.row("python", "Python W1 / imap_unordered(1)", ("python", "poold"), ("python", "imap1"), 10, 20, "items/s",
+                 True)
+        self.row("python", "Python W1 / imap_unordered(64)", ("python", "poold"), ("python", "imap64"), 0.25, 0.5,
+                 "items/s", True)
+        self.row("python-apply", "Python apply p50 / Pool.apply", ("python-apply", "poold"), ("python-apply", "peer"),
+                 1.3, 1.0, "us", False)
+        self.row("python-apply", "Python apply p50 / built in", ("python-apply", "poold"), ("python-apply", "builtin"),
+                 1.5, 1.2, "us", False)
+        self.row("node", "Node W1 / Python W1", ("node", "poold"), ("python", "poold"), 1.0, 1.2, "items/s", True)
         self.row("memory", "idle memory, PSS", ("memory", "poold"), ("memory", "peer"), 0.5, 0.2, "MiB", False)
         self.row("upload", "10M NDJSON / 100k, per item", ("upload", "many"), ("upload", "few"), 1.3, 1.05, "us", False)
         self.row("upload", "10M: peak RSS of poold-server", ("upload", "server"), None, 96, 96, "MiB", False)
@@ -296,16 +393,21 @@ def number(value, unit):
     return "%.4g %s" % (value, unit) if value < 1000 else "%.0f %s" % (value, unit)
 
 
-NAMES = ("w1-completion", "w1-input", "w1-objects", "w2", "w3", "memory", "upload", "beside")
+NAMES = ("w1-completion", "w1-input", "w1-objects", "w2", "w3", "beside", "exec", "python", "python-apply", "node",
+         "memory", "upload")
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=NAMES)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json")
-    parser.add_argument("--list", action="store_true")
+    parser = argparse.ArgumentParser(prog="tests/bench/run.sh", epilog=(
+        "w1-*: 100,000 x square (or objects through echo) against Pool(4); w2: one apply at a time; w3: 16 clients; "
+        "beside: applies beside a map; exec: 2,000 x /bin/true on 2 workers against xargs -P2, GNU parallel (where it is "
+        "installed) and a bare vfork + exec loop; python, node: W1 in a runtime; python-apply: W2 in a runtime; "
+        "memory: PSS; upload: 10 million lines."))
+    parser.add_argument("--rounds", type=int, default=5, help="the medians of so many (5)")
+    parser.add_argument("--only", choices=NAMES, help="only this work")
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round; times are not judged")
+    parser.add_argument("--json", metavar="FILE", help="write all samples there, too")
+    parser.add_argument("--list", action="store_true", help="the names for --only")
     parser.add_argument("--binaries", required=True)
     parser.add_argument("--client", required=True)
     parser.add_argument("--build-dir", help=argparse.SUPPRESS)

@@ -1,4 +1,5 @@
-/* bench_applies: `square` as applies that are waited for, one after another (W2) or by many clients at once (W3).
+/* bench_applies: `square` (or what does the same in a runtime) as applies that are waited for, one after another (W2)
+ * or by many clients at once (W3).
  *
  * A client is a kept connection. All of them run in one thread on libcurl's multi interface, and each handle is set up
  * once: what is measured is poold, not the harness (set up anew for each request, with a thread a client, libcurl took
@@ -12,8 +13,9 @@
 
 struct client {
     CURL *curl;
+    const char *function;
     uint32_t left, x;
-    char body[64], answer[4096];
+    char body[128], answer[4096];
     size_t answered;
     double start;
 };
@@ -33,10 +35,11 @@ static size_t on_answer(char *bytes, size_t size, size_t count, void *context)
     return length;
 }
 
-static void client_open(struct client *c, const struct service *service, uint32_t n, uint32_t seed)
+static void client_open(struct client *c, const struct service *service, uint32_t n, uint32_t seed,
+                        const char *function)
 {
     char url[128];
-    *c = (struct client){.curl = curl_easy_init(), .left = n, .x = seed};
+    *c = (struct client){.curl = curl_easy_init(), .function = function, .left = n, .x = seed};
     snprintf(url, sizeof url, "http://127.0.0.1:%u/v1/jobs?wait=30", service->port);
     curl_easy_setopt(c->curl, CURLOPT_URL, url);
     curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
@@ -52,7 +55,7 @@ static void client_next(struct client *c)
     c->x++;
     c->left--;
     c->answered = 0;
-    int length = snprintf(c->body, sizeof c->body, "{\"function\":\"square\",\"apply\":%" PRIu32 "}", c->x);
+    int length = snprintf(c->body, sizeof c->body, "{\"function\":\"%s\",\"apply\":%" PRIu32 "}", c->function, c->x);
     curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE, (long)length);
     curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, c->body);
     c->start = bench_now();
@@ -121,12 +124,12 @@ static void run_one(struct client *c, struct run *run)
     }
 }
 
-int bench_clients(struct service *service, uint32_t n, unsigned count)
+int bench_clients(struct service *service, uint32_t n, unsigned count, const char *function)
 {
     struct client *clients = calloc(count, sizeof *clients);
     struct run run = {.seconds = calloc((size_t)count * n, sizeof(double))};
     for (unsigned i = 0; i < count; i++)
-        client_open(&clients[i], service, n, i * 1000);
+        client_open(&clients[i], service, n, i * 1000, function);
     double start = bench_now();
     if (count == 1)
         run_one(clients, &run);

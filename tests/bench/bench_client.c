@@ -1,10 +1,11 @@
 /* bench_client PORT WORK N [OPTIONS]: does one measurement against a running poold and prints it as one line of JSON.
  *
- *   map N FUNCTION ORDER ints|objects    one POST that streams its results back; from its start to the last line
- *   apply N                              N applies one after the other, keep-alive, ?wait=
+ *   map N FUNCTION ORDER ints|objects|empty   one POST that streams its results back; from its start to the last line
+ *   apply N [FUNCTION]                   N applies one after the other, keep-alive, ?wait=
  *   clients N THREADS                    N applies by each of THREADS clients at the same time
  *   upload N                             an open job: N items as NDJSON in one request while another reads results
  *   beside N                             applies while a map of N items runs
+ *   spawn N AT_ONCE                      no poold: vfork and exec of /bin/true
  *
  * Every result is checked; exit status 1 when one is wrong. */
 #include <stdio.h>
@@ -15,8 +16,13 @@
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench_client PORT map|apply|clients|upload|beside N [OPTIONS]\n");
+    fprintf(stderr, "usage: bench_client PORT map|apply|clients|upload|beside|spawn N [OPTIONS]\n");
     return 2;
+}
+
+static enum bench_items items_named(const char *name)
+{
+    return strcmp(name, "objects") == 0 ? BENCH_OBJECTS : strcmp(name, "empty") == 0 ? BENCH_EMPTY : BENCH_INTS;
 }
 
 int main(int argc, char **argv)
@@ -28,11 +34,13 @@ int main(int argc, char **argv)
     uint32_t n = (uint32_t)strtoul(argv[3], NULL, 10);
     curl_global_init(CURL_GLOBAL_ALL);
     if (strcmp(work, "map") == 0 && argc == 7)
-        return bench_map(&service, n, argv[4], argv[5], strcmp(argv[6], "objects") == 0);
+        return bench_map(&service, n, argv[4], argv[5], items_named(argv[6]));
     if (strcmp(work, "apply") == 0)
-        return bench_clients(&service, n, 1);
+        return bench_clients(&service, n, 1, argc == 5 ? argv[4] : "square");
     if (strcmp(work, "clients") == 0 && argc == 5)
-        return bench_clients(&service, n, (unsigned)atoi(argv[4]));
+        return bench_clients(&service, n, (unsigned)atoi(argv[4]), "square");
+    if (strcmp(work, "spawn") == 0 && argc == 5)
+        return bench_spawn(n, (unsigned)atoi(argv[4]));
     if (strcmp(work, "upload") == 0)
         return bench_upload(&service, n);
     if (strcmp(work, "beside") == 0)

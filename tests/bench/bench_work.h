@@ -7,8 +7,12 @@
 
 #include "support/http.h"
 
-int bench_map(struct service *, uint32_t n, const char *function, const char *order, bool objects);
-int bench_clients(struct service *, uint32_t n, unsigned clients);
+/* What the items are, and so what must come back. */
+enum bench_items { BENCH_INTS, BENCH_OBJECTS, BENCH_EMPTY };
+
+int bench_map(struct service *, uint32_t n, const char *function, const char *order, enum bench_items);
+int bench_clients(struct service *, uint32_t n, unsigned clients, const char *function);
+int bench_spawn(uint32_t n, unsigned at_once);
 int bench_upload(struct service *, uint32_t n);
 int bench_beside(struct service *, uint32_t n);
 

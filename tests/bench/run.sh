@@ -1,5 +1,6 @@
 #!/bin/sh
-# Measures poold and Python's multiprocessing.Pool(4) in turn, and prints the table of figures.
+# Measures poold and its peers (Python's multiprocessing.Pool(4), xargs, GNU parallel) in turn, and prints the table.
+# --help says more.
 #   tests/bench/run.sh [--rounds N] [--only NAME] [--quick] [--json FILE] [--build-dir DIR] [--no-build] [--list]
 # Exit status 0 whatever the times are; 1 when a result is wrong.
 set -eu
