@@ -161,7 +161,7 @@ class House:
         self.ended(job, patience)
         status, text = self.ask("GET", "/v1/jobs/%s/results?order=input" % job, accept="application/x-ndjson")
         expect(status == 200, status, text[:500])
-        lines = [json.loads(line) for line in text.splitlines() if line]
+        lines = [json.loads(line) for line in text.split("\n") if line]
         expect(lines and lines[-1].get("end"), "the results were cut off")
         return lines[:-1]
 
@@ -227,7 +227,7 @@ class House:
         """Nothing that was noted lives, nothing has the name of what must not stay; and a worker has but its runtimes."""
         def left():
             marked = self.marked()
-            workers = [pid for pid, (line, _) in marked.items() if "/poold-worker" in line.split(" ")[0]]
+            workers = [pid for pid, (line, _) in marked.items() if os.path.basename(line.split(" ")[0]) == "poold-worker"]
             for pid, (line, parent) in marked.items():
                 if pid in self.noted() or line.startswith("left-over"):
                     return "left running: %d %s" % (pid, line)

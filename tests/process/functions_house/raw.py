@@ -35,6 +35,8 @@ def start(channel, how):
 
 def answer(channel, request):
     item, reply = request["item"], {"id": request["id"]}
+    if not isinstance(item, dict):
+        return write(channel, dict(reply, error={"message": "expected an object"}))
     if item["do"] == "progress":
         write(channel, dict(reply, progress={"done": 0.5}))
         deeds._wait_note(item["note"])
@@ -57,6 +59,7 @@ def answer(channel, request):
         reply["value"] = deeds.do(item) if item["do"] not in ("progress", "logs") else item.get("n")
     except Exception as problem:  # pylint: disable=broad-except
         reply["error"] = {"message": str(problem), "class": type(problem).__name__, "traceback": traceback.format_exc()}
+    sys.stdout.flush()
     write(channel, reply)
 
 
