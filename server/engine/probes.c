@@ -167,9 +167,14 @@ static void probe_end(struct core *core, struct worker *worker)
     worker->since_ms = core->ports.wall_ms(core->ports.context);
 }
 
-/* One line of text, whatever came. */
-static void read_reason(char *text, size_t size, const char *bytes, size_t length)
+/* One line of text, whatever came; whose it is, is said elsewhere. */
+static void read_reason(const struct definition *definition, char *text, size_t size, const char *bytes, size_t length)
 {
+    size_t own = strlen(definition->manifest->name);
+    if (length > own + 2 && memcmp(bytes, definition->manifest->name, own) == 0 && memcmp(bytes + own, ": ", 2) == 0) {
+        bytes += own + 2;
+        length -= own + 2;
+    }
     bool utf8 = scan_is_utf8(bytes, bytes + length);
     size_t used = length < size - 1 ? length : size - 1;
     while (utf8 && used < length && used > 0 && ((unsigned char)bytes[used] & 0xc0) == 0x80)
@@ -197,7 +202,7 @@ void core_worker_offer(struct core *core, unsigned slot, unsigned generation, co
     if (!definition)
         return;
     if (!offer->ok)
-        read_reason(error.text, sizeof error.text, offers, length);
+        read_reason(definition, error.text, sizeof error.text, offers, length);
     if (!asked && !offer->ok)
         definition_doubtful(core, definition, error.text);
     if (!asked)

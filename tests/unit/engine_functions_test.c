@@ -245,7 +245,7 @@ static void jobs_wait_while_it_loads(void **state)
 static void what_cannot_start_fails_its_items(void **state)
 {
     (void)state;
-    static struct sim_load load = {"images", LOAD_REFUSED, "ModuleNotFoundError: no module\nnamed images", 0};
+    static struct sim_load load = {"images", LOAD_REFUSED, "images: ModuleNotFoundError: no module\nnamed images", 0};
     load_as(&load);
     load.how = LOAD_REFUSED;
     bring(IMAGES);
