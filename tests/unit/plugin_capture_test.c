@@ -301,6 +301,29 @@ static void too_much_is_cut(void **state)
     assert_string_equal(rig.text[0] + rig.length[0] - strlen("…[cut]\n"), "…[cut]\n");
 }
 
+static void take_our_numbers(void)
+{
+    char precious[] = "/tmp/plugin_capture_XXXXXX";
+    int fd = mkstemp(precious);
+    (void)!write(fd, "precious", 8);
+    for (int i = 0; i < 100; i++)
+        if (i != fd && i != wait_here)
+            dup2(fd, i);
+    for (int i = 0; i < 5; i++)
+        (void)!write(STDOUT_FILENO, "more", 4);
+    usleep(60 * 1000); /* some looks of the watchdog */
+    unlink(precious);
+}
+
+static void a_function_that_takes_our_descriptors(void **state)
+{
+    (void)state;
+    start(take_our_numbers);
+    read_until(1, NULL);
+    assert_int_equal(end(), SIGABRT);
+    assert_int_equal(rig.length[0] + rig.length[1], 0);
+}
+
 /* Nobody reads while it prints and dies: it waits for the server, and no frame is torn. */
 static void fill_the_socket(void)
 {
@@ -325,7 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readable_while_it_runs), cmocka_unit_test(survives_a_death),
         cmocka_unit_test(a_child_that_dies_says_nothing), cmocka_unit_test(too_much_is_cut),
-        cmocka_unit_test(a_slow_server_gets_all),
+        cmocka_unit_test(a_slow_server_gets_all), cmocka_unit_test(a_function_that_takes_our_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

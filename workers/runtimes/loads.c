@@ -74,8 +74,10 @@ void loads_begin(struct scoreboard_slot *board, uint32_t definition)
 void loads_blame(struct scoreboard_slot *board, const char *reason)
 {
     struct scoreboard_load *entry = find(board, loading(board));
-    if (entry && entry->definition != 0)
-        set_reason(entry, reason);
+    if (entry == NULL || entry->definition == 0)
+        return;
+    set_reason(entry, reason);
+    wait_from_now(entry);
 }
 
 void loads_end(struct scoreboard_slot *board, const char *reason)

@@ -8,6 +8,7 @@
 #include <stdio_ext.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -25,6 +26,7 @@ static struct watchdog dog = WATCHDOG(LOOK_EVERY_MS, look);
 static struct turn draining; /* who reads the files and moves what is below */
 static struct {
     bool on;
+    int channel;
     pid_t pid; /* a function may fork, and its child die */
     const struct message_run *run;
     struct host host; /* its output is all that is used */
@@ -33,7 +35,25 @@ static struct {
     int saved[2];   /* what stdout and stderr really are; -1: closed */
 } now;
 static int files[2] = {-1, -1};
+static struct stat owned[3]; /* what the files and the channel are */
 static char unwritten[BUFSIZ]; /* stdout's buffer: ours, so that a signal handler can find what is in it */
+
+/* ---- a function may close what is not its own, and open something else in its place ---- */
+
+static bool is_owned(int place, int fd)
+{
+    struct stat stat;
+    return fstat(fd, &stat) == 0 && stat.st_ino == owned[place].st_ino && stat.st_dev == owned[place].st_dev;
+}
+
+/* The worker cannot go on without them, and must not write to whatever has their numbers now. */
+static void check_descriptors(void)
+{
+    bool whole = is_owned(0, files[0]) && is_owned(1, files[1]) && is_owned(2, now.channel);
+    if (!whole)
+        now.on = false; /* no last words */
+    CHECK(whole, "a function has left the worker's descriptors alone");
+}
 
 /* ---- reading and sending ---- */
 
@@ -56,6 +76,8 @@ static void drain(int stream)
 {
     static char piece[PIECE];
     ssize_t got;
+    if (!is_owned(stream, files[stream]))
+        return;
     while (!now.caps[stream].cut && (got = pread(files[stream], piece, sizeof piece, now.taken[stream])) > 0) {
         now.taken[stream] += got;
         log_cap_pass(&now.caps[stream], piece, (size_t)got);
@@ -137,10 +159,12 @@ static int open_memory(const char *name)
 }
 
 /* By lines, or a function that prints seldom would be silent for long. */
-static void set_up(void)
+static void set_up(const struct worker *worker)
 {
     files[0] = open_memory("poold-stdout");
     files[1] = open_memory("poold-stderr");
+    for (int i = 0; i < 3; i++)
+        fstat(i < 2 ? files[i] : worker->channel.fd, &owned[i]);
     setvbuf(stdout, unwritten, _IOLBF, sizeof unwritten);
     guard_last_words(capture_rescue);
     catch_deadly();
@@ -150,7 +174,8 @@ void capture_begin(struct worker *worker, const struct message_run *run, uint32_
 {
     fflush(NULL);
     if (files[0] == -1)
-        set_up();
+        set_up(worker);
+    now.channel = worker->channel.fd;
     now.pid = getpid();
     now.run = run;
     now.host = (struct host){.context = worker, .output = send_output};
@@ -178,6 +203,7 @@ void capture_end(void)
 {
     fflush(NULL);
     watchdog_off(&dog);
+    check_descriptors();
     turn_take(&draining);
     for (int stream = 0; stream < 2; stream++) {
         give_back(stream);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "functions/function.h"
 #include "functions/number.h"
+#include "runtimes/child.h"
 #include "runtimes/guard.h"
 #include "wire/scan.h"
 #include "worker/board.h"
@@ -158,6 +159,8 @@ static void run_item(struct slice *slice)
         finish_value(slice);
     else
         finish_error(slice);
+    if (slice->definition)
+        children_sweep(); /* whatever a plugin has started is not to outlive its item */
     /* Only once the line is in the outbox: whoever finds both knows that the item is done; finding neither, it would
      * have to run it again. */
     board_item_ended(slice->outbox.worker->board);
@@ -244,8 +247,8 @@ void slice_run(struct worker *worker, const struct message_run *run, struct defi
 {
     static struct slice slice; /* static: too large for comfort on a stack that functions recurse on */
     items_split(&slice.items, run, tail, tail_length);
+    board_slice(worker, run); /* first: to prepare may load a plugin, and what that does must be found under our name */
     prepare(&slice, worker, run, definition);
-    board_slice(worker, run);
     /* Claiming before looking at the clock spares slow single items a second, empty frame. */
     for (bool left = outbox_claim(&slice.outbox, &slice.offset); left;) {
         run_item(&slice);
