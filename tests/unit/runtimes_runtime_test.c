@@ -161,10 +161,11 @@ static const char raw_py[] =
     "    elif r['item'] == 'garbage': say('garbage\\n')\n"
     "    elif r['item'] == 'deep': say('{\"id\":%d,\"value\":%s%s}\\n' % (n, '[' * 100, ']' * 100))\n"
     "    elif r['item'] == 'error': say('{\"id\":%d,\"error\":{\"message\":\"no\",\"type\":\"memory\"}}\\n' % n)\n"
-    "    elif r['item'] == 'bad error': say('{\"id\":%d,\"error\":{\"class\":\"X\"}}\\n' % n)\n"
+    "    elif r['item'] == 'bad-error': say('{\"id\":%d,\"error\":{\"class\":\"X\"}}\\n' % n)\n"
     "    elif r['item'] == 'log': "
     "say('{\"id\":%d,\"log\":\"\\\\u00e4\\\\n\",\"stream\":\"stderr\"}\\n{\"id\":%d,\"value\":2}\\n' % (n, n))\n"
     "    elif r['item'] == 'exit': os._exit(0)\n"
+    "    elif r['item'] == 'huge': say('{ \"id\": %d, \"value\": \"%s\"}\\n' % (n, 'x' * 3000000))\n"
     "    elif r['item'] == 'late': say('{\"id\":%d,\"value\":3}\\n{\"id\":%d,\"log\":\"x\",\"stream\":\"stdout\"}\\n' "
     "% (n, n))\n"
     "    else: say('{\"id\":%d,\"value\":%s}\\n' % (n, json.dumps(r)))\n";
@@ -711,7 +712,7 @@ static void test_one_by_one(void **state)
 {
     struct lab *lab = *state;
     open_raw(lab, "good", "");
-    run_items(lab, "f", "1 \"other\" 2 \"garbage\" \"deep\" \"error\" \"bad-error\" \"log\" \"exit\" \"late\" 3");
+    run_items(lab, "f", "1 \"other\" 2 \"garbage\" \"deep\" \"error\" \"bad-error\" \"log\" \"exit\" \"late\" \"huge\" 3");
     assert_non_null(strstr(lab->records[0].value, "\"function\": \"f\""));
     assert_non_null(strstr(lab->records[0].value, "\"index\": 100"));
     assert_non_null(strstr(lab->records[0].value, "\"deadline\": null"));
@@ -720,11 +721,13 @@ static void test_one_by_one(void **state)
     expect_error(lab, 3, "protocol", "no JSON object");
     expect_error(lab, 4, "protocol", "too deep");
     expect_error(lab, 5, "memory", "\"message\":\"no\"");
+    expect_error(lab, 6, "protocol", "no message");
     expect_item(lab, 7, "2");
     assert_string_equal(lab->records[7].printed[1], "ä\n");
     expect_error(lab, 8, "crash", "exited with status 0 without an answer");
     expect_item(lab, 9, "3");
-    assert_non_null(lab->records[10].value);
+    expect_error(lab, 10, "too_large", "a value of 30000");
+    assert_non_null(lab->records[11].value);
 }
 
 /* ---- being told to stop ---- */

@@ -22,7 +22,7 @@ enum {
     CAREFUL_ITEMS = 64, /* one by one, when it is not clear whose nonsense it was */
     PROGRESS_MAX = 16 * 1024,
 };
-#define SKIPPED_MAX ((size_t)1 << 30) /* of one value */
+#define SKIPPED_MAX ((size_t)256 << 20) /* of one value */
 #define FREED_STEP ((off_t)4 * 1024 * 1024)
 
 enum turn { GOES_ON, ALL_ENDED, BROKEN, STOPPED };

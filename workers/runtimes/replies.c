@@ -214,9 +214,22 @@ bool reply_parse(char *line, size_t length, struct reply *reply, const char **re
     return error.at == NULL || parse_error_object(reply, error.at, error.at + error.length, reason);
 }
 
+/* `word`, with any white space before it; NULL when it is not there. */
+static const char *skip_word(const char *at, const char *end, const char *word)
+{
+    size_t length = strlen(word);
+    at = scan_space(at, end);
+    return (size_t)(end - at) >= length && memcmp(at, word, length) == 0 ? at + length : NULL;
+}
+
 bool reply_begins_value(const char *line, size_t length, uint64_t id)
 {
-    char wanted[64];
-    int count = snprintf(wanted, sizeof wanted, BEFORE_ID "%llu" BEFORE_VALUE, (unsigned long long)id);
-    return length >= (size_t)count && memcmp(line, wanted, (size_t)count) == 0;
+    char digits[24];
+    const char *at = line, *end = line + length;
+    snprintf(digits, sizeof digits, "%llu", (unsigned long long)id);
+    const char *const words[] = {"{", "\"id\"", ":", digits, ",", "\"value\"", ":"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if ((at = skip_word(at, end, words[i])) == NULL)
+            return false;
+    return true;
 }
