@@ -525,6 +525,11 @@ static void what_is_left_behind_dies(void **state)
     /* One that holds the pipe and writes on. */
     run_shell("(while :; do echo noise; done) & sleep 0.05; echo", "\"limits\":{\"output\":\"8M\"}," TEXT_OUT, "1");
     assert_true(seen.failed || strstr(seen.outcome, "noise"));
+    /* One that is somebody else all the time, in a session of its own each time. */
+    script("hop.py", "import os\nif os.fork(): os.write(1, b'1'); os._exit(0)\n"
+                     "while True:\n    if os.fork(): os._exit(0)\n    os.setsid()\n");
+    run_shell("python3 hop.py", "", "1");
+    gave("1");
     run_shell("echo '\"clean\"'", "", "1");
     gave("\"clean\"");
     assert_int_equal(seen.log[1].length, 0);
