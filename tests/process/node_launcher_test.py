@@ -50,7 +50,7 @@ exports.odd = (name) => ({
     nothing: undefined, big: 10n, fun: () => 1, nan: NaN, infinite: -Infinity, symbol: Symbol('s'),
     inner_nan: { a: [1, NaN] }, inner_fun: [() => 1], inner_big: { n: 1n }, map: new Map([[1, 2]]), minus: -0,
     date: new Date(0), half: 0.5, large: 1e21, surrogate: '\ud800', empty: null, truth: true,
-    memory: undefined,
+    deep: JSON.parse('['.repeat(100) + ']'.repeat(100)), pair: '\\ud83d \ud83d\ude00',
 })[name];
 exports.circle = () => { const a = {}; a.a = a; return a; };
 exports.too_much_memory = () => new ArrayBuffer(2 ** 52);
@@ -58,6 +58,7 @@ exports.prints = (x) => {
     console.log('before', x); process.stderr.write('wrong ☹\n'); process.stdout.write(new Uint8Array([104, 105, 10]));
     return x;
 };
+exports.prints_half = (x) => { console.log('a\ud800b'); throw new Error('\ud800'); };
 exports.prints_later = async (x) => { console.log('a' + x); await null; console.error('b' + x); return x; };
 exports.prints_raw = (x) => { require('fs').writeSync(1, 'raw ' + x + '\n'); return x; };
 exports.tells = (x) => { poold.progress(0.5); poold.progress({ step: x }); return x; };
@@ -225,6 +226,7 @@ def test_values(r):
     odd = ["nothing", "minus", "date", "half", "large", "empty", "truth"]
     assert r.values("odd", odd) == [None, 0, "1970-01-01T00:00:00.000Z", 0.5, 1e21, None, True]
     assert r.values("own", [1]) == [True]
+    assert r.values("odd", ["pair"]) == ["\\ud83d 😀"]  # a backslash and an emoji, not half a character
     assert r.values("blanks", [3, 2_000_000]) == ["äää", "ä" * 2_000_000]
 
 
@@ -240,7 +242,7 @@ def test_starmap(r):
 def test_not_json(r):
     for name, what in [("big", "BigInt"), ("fun", "function"), ("nan", "NaN"), ("infinite", "-Infinity"),
                        ("symbol", "symbol"), ("inner_nan", "NaN"), ("inner_fun", "function"), ("inner_big", "BigInt"),
-                       ("map", "Map")]:
+                       ("map", "Map"), ("surrogate", "surrogate"), ("deep", "levels")]:
         error = r.error("odd", name)
         assert error["class"] == "TypeError" and what in error["message"], (name, error)
     assert "circular" in r.error("circle", 1)["message"]
@@ -278,6 +280,8 @@ def test_logs(r):
     lines = r.run("prints_later", [1, 2])
     assert lines == [o for x in (1, 2) for o in (
         {"log": "a%d\n" % x, "stream": "stdout"}, {"log": "b%d\n" % x, "stream": "stderr"}, {"value": x})], lines
+    lines = r.run("prints_half", [1])
+    assert lines[0]["log"] == "a\ufffdb\n" and lines[1]["error"]["message"] == "\ufffd", lines
     assert r.values("prints_raw", [1]) == [1]
     assert r.text(r.out) == "raw 1\n" and r.text(r.err) == ""
 

@@ -6,8 +6,10 @@ function unfit(what) {
     return new TypeError(`the value is not JSON: ${what}`);
 }
 
+const DEPTH = 62; // poold takes 64 levels, with what is around a value
+
 /* JSON.stringify makes null of NaN, {} of a Map, and leaves functions out. Called once stringify has found no circle. */
-function check(value) {
+function check(value, depth) {
     switch (typeof value) {
     case 'number':
         if (!Number.isFinite(value)) throw unfit(`${value} in it`);
@@ -17,12 +19,26 @@ function check(value) {
         throw unfit(`a ${typeof value} in it`);
     case 'object':
         if (value === null || typeof value.toJSON === 'function') return;
+        if (depth > DEPTH) throw unfit(`nested more than ${DEPTH} levels deep`);
         if (value instanceof Map || value instanceof Set) {
             throw unfit(`a ${value.constructor.name} in it; return Object.fromEntries(map) or [...set]`);
         }
-        if (Array.isArray(value)) for (const element of value) check(element);
-        else if (!ArrayBuffer.isView(value)) for (const name of Object.keys(value)) check(value[name]);
+        if (Array.isArray(value)) for (const element of value) check(element, depth + 1);
+        else if (!ArrayBuffer.isView(value)) for (const name of Object.keys(value)) check(value[name], depth + 1);
     }
+}
+
+// Half a character: JSON.stringify escapes it, UTF-8 cannot hold it, and poold does not take it.
+const LONE = /(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g;
+
+function whole(text) {
+    if (text.includes('\\ud') && text.search(LONE) >= 0) throw unfit('a lone surrogate in it');
+    return text;
+}
+
+/* Texts as JSON, for logs and messages: with U+FFFD for what has no UTF-8. */
+function quote(texts) {
+    return JSON.stringify(texts).replace(LONE, '$1\ufffd');
 }
 
 /* A value as JSON text; throws when it has none. `undefined` is null, as a Python function without a return is None. */
@@ -32,7 +48,7 @@ function encode(value) {
         if (!Number.isFinite(value)) throw unfit(String(value));
         return '' + value;
     case 'string':
-        return JSON.stringify(value);
+        return whole(JSON.stringify(value));
     case 'undefined':
         return 'null';
     case 'boolean':
@@ -50,8 +66,8 @@ function encode(value) {
     }
     const text = JSON.stringify(value);
     if (text === undefined) throw unfit('its toJSON gives nothing');
-    check(value);
-    return text;
+    check(value, 1);
+    return whole(text);
 }
 
 const MESSAGE_CHARS = 8 << 10, TRACEBACK_CHARS = 12 << 10;
@@ -84,7 +100,8 @@ function describe(error) {
     try {
         if (!(error instanceof Error) && !(error && typeof error.message === 'string')) {
             const text = typeof error === 'object' && error !== null ? JSON.stringify(error) : String(error);
-            return JSON.stringify({ message: shorten(`thrown: ${text}`, MESSAGE_CHARS, 0), class: error === null ? 'null' : typeof error });
+            const message = shorten(`thrown: ${text}`, MESSAGE_CHARS, 0);
+            return quote({ message, class: error === null ? 'null' : typeof error });
         }
         const name = className(error);
         const object = {
@@ -93,10 +110,10 @@ function describe(error) {
             traceback: shorten(trace(error), TRACEBACK_CHARS, TRACEBACK_CHARS / 4),
         };
         if (name === 'RangeError' && error.message === 'Array buffer allocation failed') object.type = 'memory';
-        return JSON.stringify(object);
+        return quote(object);
     } catch {
         return '{"message":"thrown: something that cannot be described","class":"Error"}';
     }
 }
 
-module.exports = { encode, describe };
+module.exports = { encode, quote, describe };

@@ -11,7 +11,7 @@
 const fs = require('fs');
 const net = require('net');
 const { load, offer, prepare } = require('./poold_module.js');
-const { encode, describe } = require('./poold_values.js');
+const { encode, quote, describe } = require('./poold_values.js');
 const poold = require('./poold.js');
 
 const SOCKET = 3, REPLIES = 4;
@@ -127,7 +127,7 @@ function log(stream, text) {
     for (let at = 0; at < text.length && logged < LOG_CHARS; at += LOG_PIECE) {
         const piece = text.slice(at, at + LOG_PIECE);
         logged += piece.length;
-        reply(`{"id":${batch.id + place},"log":${JSON.stringify(piece)},"stream":"${stream}"}\n`);
+        reply(`{"id":${batch.id + place},"log":${quote(piece)},"stream":"${stream}"}\n`);
     }
     lookWithin();
 }
@@ -314,7 +314,7 @@ start().then((offered) => {
     process.on('unhandledRejection', stray);
     capture(process.stdout, 'stdout');
     capture(process.stderr, 'stderr');
-    ready(`{"ready":true,"functions":${JSON.stringify(offered)},"batch":true}`);
+    ready(`{"ready":true,"functions":${quote(offered)},"batch":true}`);
     serve();
 }).catch((error) => {
     ready(`{"ready":false,"error":${describe(error)}}`);
