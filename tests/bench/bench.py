@@ -320,7 +320,7 @@ class Bench:
         """One line of the table. `poold` and `peer` name samples; floor and aim are bounds of poold ÷ peer, or of poold
         itself without a peer. The machine drifts up to 2 x, so the ratio is the median of those within a round."""
         ours, theirs = self.samples.get(poold), self.samples.get(peer, [])
-        if not ours:
+        if not ours or (peer and not theirs):
             return
         ratios = [a / b for a, b in zip(ours, theirs)]
         judged = statistics.median(ratios or ours)
