@@ -33,7 +33,9 @@
  * at a time; state kept between items is the worker's own and goes with it. What a function prints to stdout and
  * stderr is the log of its item. It may crash, hang, or take too much memory: the item ends as `crash`, `timeout` or
  * `memory` and the worker is replaced. When an item is cancelled or its time is up, the worker gets SIGTERM and dies.
- * Leave the signal dispositions, the working directory and the descriptors that are not yours as they are.
+ * Leave the signal dispositions, the working directory (the manifest's `directory`) and the descriptors that are not
+ * yours as they are. The environment is what the manifest declares. Processes that a function starts are killed when
+ * its item has ended.
  *
  * Versions. `version` is POOLD_VERSION of the header that each side was made with; poold loads only plugins of its own
  * version and says so of others. Within a version members are only ever added, at the ends of structs, and flags only

@@ -170,7 +170,12 @@ static void set_up(const struct worker *worker)
     catch_deadly();
 }
 
-void capture_begin(struct worker *worker, const struct message_run *run, uint32_t index)
+static void redirect(int stream)
+{
+    dup2(files[stream], STDOUT_FILENO + stream);
+}
+
+void capture_on(struct worker *worker, const struct message_run *run)
 {
     fflush(NULL);
     if (files[0] == -1)
@@ -181,12 +186,9 @@ void capture_begin(struct worker *worker, const struct message_run *run, uint32_
     now.host = (struct host){.context = worker, .output = send_output};
     for (int i = 0; i < 2; i++) {
         drop(i);
-        log_cap_begin(&now.caps[i], &now.host, index, (unsigned)i + 1);
         now.saved[i] = fcntl(STDOUT_FILENO + i, F_DUPFD_CLOEXEC, 10);
-        dup2(files[i], STDOUT_FILENO + i);
+        redirect(i);
     }
-    now.on = true;
-    watchdog_on(&dog);
 }
 
 static void give_back(int stream)
@@ -199,17 +201,41 @@ static void give_back(int stream)
     close(now.saved[stream]);
 }
 
+void capture_off(void)
+{
+    give_back(0);
+    give_back(1);
+}
+
+void capture_begin(uint32_t index)
+{
+    for (int i = 0; i < 2; i++)
+        log_cap_begin(&now.caps[i], &now.host, index, (unsigned)i + 1);
+    now.on = true;
+    watchdog_on(&dog);
+}
+
+/* What it has printed is taken out; mostly that is nothing. */
+static void finish(int stream)
+{
+    struct stat stat;
+    if (!is_owned(stream, STDOUT_FILENO + stream)) /* it has closed or redirected its own */
+        redirect(stream);
+    if (fstat(files[stream], &stat) == 0 && stat.st_size == 0 && now.taken[stream] == 0)
+        return;
+    turn_take(&draining);
+    drain(stream);
+    log_cap_end(&now.caps[stream]);
+    drop(stream);
+    turn_give(&draining);
+}
+
 void capture_end(void)
 {
     fflush(NULL);
     watchdog_off(&dog);
     check_descriptors();
-    turn_take(&draining);
-    for (int stream = 0; stream < 2; stream++) {
-        give_back(stream);
-        drain(stream);
-        log_cap_end(&now.caps[stream]);
-    }
+    finish(0);
+    finish(1);
     now.on = false;
-    turn_give(&draining);
 }

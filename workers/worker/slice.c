@@ -140,7 +140,7 @@ static int call_function(struct slice *slice)
     if ((slice->run->flags & RUN_STAR) && !function->takes_star && call_unpack(call) == -1)
         return -1;
     if (function->prints)
-        capture_begin(slice->outbox.worker, slice->run, index_of(slice));
+        capture_begin(index_of(slice));
     int result = function->call(call);
     if (function->prints)
         capture_end();
@@ -235,9 +235,16 @@ static bool is_worn_out(struct slice *slice)
     return guard_rss_exceeds(manifest->max_rss);
 }
 
+static bool prints(const struct slice *slice)
+{
+    return slice->function && slice->function->prints;
+}
+
 /* Whatever is left of the slice is for another process. */
 static void retire(struct slice *slice)
 {
+    if (prints(slice))
+        capture_off();
     outbox_flush(&slice->outbox, false);
     worker_leave(0);
 }
@@ -249,6 +256,8 @@ void slice_run(struct worker *worker, const struct message_run *run, struct defi
     items_split(&slice.items, run, tail, tail_length);
     board_slice(worker, run); /* first: to prepare may load a plugin, and what that does must be found under our name */
     prepare(&slice, worker, run, definition);
+    if (prints(&slice))
+        capture_on(worker, run);
     /* Claiming before looking at the clock spares slow single items a second, empty frame. */
     for (bool left = outbox_claim(&slice.outbox, &slice.offset); left;) {
         run_item(&slice);
@@ -258,5 +267,7 @@ void slice_run(struct worker *worker, const struct message_run *run, struct defi
         if (left && outbox_is_due(&slice.outbox))
             outbox_flush(&slice.outbox, false);
     }
+    if (prints(&slice))
+        capture_off();
     outbox_flush(&slice.outbox, true);
 }
