@@ -107,6 +107,8 @@ void probe_worker_gone(struct core *, struct worker *, const struct message_work
 /* The worker is to run it: sends it first when it does not know it, and remembers. */
 void definition_send(struct core *, struct worker *, const struct definition *);
 void definition_ran(struct worker *, const struct definition *);
+/* The definition that it is loading into itself just now, or 0. */
+uint32_t worker_loads(const struct worker *);
 /* An idle worker for a job: one that has its definition warm, or else the one with the least to lose. */
 struct worker *worker_for(struct core *, const struct job *);
 void worker_forget(struct worker *); /* frees what these files keep in it */

@@ -136,7 +136,7 @@ void probes_turn(struct core *core)
     }
 }
 
-static uint32_t loading(const struct worker *worker)
+uint32_t worker_loads(const struct worker *worker)
 {
     bool ours = atomic_load(&worker->board->generation) == worker->generation;
     return ours ? atomic_load(&worker->board->loading) : 0;
@@ -146,7 +146,7 @@ static bool is_late(const struct core *core, const struct worker *worker, int64_
 {
     if (worker->probe)
         return now > worker->probe_until_ns;
-    return worker->job && worker->definition && loading(worker) == worker->definition->number &&
+    return worker->job && worker->definition && worker_loads(worker) == worker->definition->number &&
            now - worker->started_ns > load_limit_ns(core, worker->definition);
 }
 
@@ -215,11 +215,26 @@ void core_worker_offer(struct core *core, unsigned slot, unsigned generation, co
     definition_ready(core, definition);
 }
 
-static void tell_end(const struct core *core, const struct worker *worker, const struct definition *definition,
+/* What the worker wrote down of its own end, when it saw it coming; its plugin may have scribbled over it. */
+static bool read_note(const struct worker *worker, const struct definition *definition, char *text, size_t size)
+{
+    for (unsigned i = 0; i < SCOREBOARD_LOADS; i++) {
+        struct scoreboard_load note = worker->board->loads[i];
+        size_t length = strnlen(note.reason, sizeof note.reason);
+        if (note.definition != definition->number || length == 0 || strncmp(note.reason, "killed", 6) == 0)
+            continue; /* "killed while…" stands there from the beginning: the signal says more */
+        read_reason(definition, text, size, note.reason, length);
+        return true;
+    }
+    return false;
+}
+
+static void tell_end(const struct worker *worker, const struct definition *definition,
                      const struct message_worker_gone *gone, char *text, size_t size)
 {
     char name[16];
-    (void)core;
+    if (read_note(worker, definition, text, size))
+        return;
     if (worker->late)
         snprintf(text, size, "it did not start within %.3g s", (double)definition->manifest->start_timeout_ms / 1000);
     else if (gone->signal)
@@ -232,12 +247,12 @@ void probe_worker_gone(struct core *core, struct worker *worker, const struct me
 {
     char reason[sizeof((struct definition *)0)->problem];
     bool probing = worker->probe != NULL;
-    struct definition *definition = definition_numbered(core, probing ? worker->probe->number : loading(worker));
+    struct definition *definition = definition_numbered(core, probing ? worker->probe->number : worker_loads(worker));
     bool by_us = worker->releasing || (worker->stopping && !worker->late && worker->stop_cause != STOP_PROTOCOL);
     if (probing)
         probe_end(core, worker);
     if (definition && !by_us) {
-        tell_end(core, worker, definition, gone, reason, sizeof reason);
+        tell_end(worker, definition, gone, reason, sizeof reason);
         definition_broken(core, definition, reason);
     } else if (definition && probing && definition->state == DEFINITION_PROBING) {
         definition_unprobed(core, definition);

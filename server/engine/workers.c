@@ -75,7 +75,7 @@ static bool timed_out(const struct core *core, const struct worker *worker, int6
 {
     int64_t timeout_ns = worker->job->view.options.timeout_ms * NS_PER_MS;
     struct scoreboard_slot *board = worker->board;
-    if (timeout_ns == 0 || worker->stopping)
+    if (timeout_ns == 0 || worker->stopping || worker_loads(worker)) /* a slow start is not the item's time */
         return false;
     if (ends_items(worker))
         timeout_ns += core->config->kill_grace_ms * NS_PER_MS + BACKSTOP_NS;
@@ -302,11 +302,8 @@ static void abandon_slice(struct core *core, struct worker *worker, const struct
  * that has written its generation. */
 static void wipe_board(struct worker *worker)
 {
-    if (atomic_load(&worker->board->generation) != worker->generation)
-        return;
-    atomic_store(&worker->board->activity, ACTIVITY_NONE);
-    atomic_store(&worker->board->loading, 0);
-    atomic_store(&worker->board->verdict, FAILURE_NONE);
+    if (atomic_load(&worker->board->generation) == worker->generation)
+        atomic_store(&worker->board->activity, ACTIVITY_NONE);
 }
 
 void core_worker_gone(struct core *core, unsigned slot, unsigned generation, const struct message_worker_gone *gone)

@@ -571,6 +571,41 @@ static void processor_time_is_a_timeout(void **state)
     expect_line(seq, 0, pid);
 }
 
+/* A plugin is loaded by the worker itself, which may take longer than an item may; what it dies of then is told. */
+static void loading_is_not_the_items_time(void **state)
+{
+    (void)state;
+    unsigned slot;
+    bring("{\"name\":\"p\",\"plugin\":\"/tmp/p.so\",\"start_timeout\":2}");
+    settle();
+    struct sim_ask *ask = call("p.x", 1, 0);
+    ask->r.submit.options.timeout_ms = 200;
+    ask->r.submit.options.processes = 1; /* or another worker would take it over meanwhile */
+    int64_t seq = sim_accept(&sim, ask);
+    struct scoreboard_slot *board = running_board(&slot);
+    atomic_store(&board->loading, sim.core.last_definition);
+    atomic_store(&board->generation, sim.workers[slot].generation);
+    sim.workers[slot].at = sim.now + 30000 * NS_PER_MS;
+    sim_run(&sim, 1500);
+    assert_int_equal(sim.workers[slot].state, SIM_BUSY);
+    board->loads[3] =
+        (struct scoreboard_load){.definition = sim.core.last_definition, .reason = "its table is\ntoo large"};
+    sim_kill_worker(&sim, slot);
+    sim_end(&sim, seq, 1000);
+    expect_line(seq, 0, "\"message\":\"p could not be started: its table is too large\"");
+    board->loads[3].definition = 0;
+    sim_run(&sim, 3000);
+    ask = call("p.x", 1, 0); /* and when it never ends, it is stopped */
+    ask->r.submit.options.processes = 1;
+    seq = sim_accept(&sim, ask);
+    board = running_board(&slot);
+    atomic_store(&board->loading, sim.core.last_definition);
+    atomic_store(&board->generation, sim.workers[slot].generation);
+    sim.workers[slot].at = sim.now + 30000 * NS_PER_MS;
+    sim_end(&sim, seq, 7500);
+    expect_line(seq, 0, "\"message\":\"p could not be started: it did not start within 2 s\"");
+}
+
 static struct sim_ask *item(int64_t seq, uint32_t index)
 {
     struct sim_ask *ask = sim_ask(&sim, ASK_ITEM, seq);
@@ -690,6 +725,7 @@ int main(int argc, char **argv)
         RULE(the_engines_timeout_is_a_backstop),
         RULE(a_verdict_explains_the_death),
         RULE(processor_time_is_a_timeout),
+        RULE(loading_is_not_the_items_time),
         RULE(progress_shows_while_it_runs),
         RULE(retiring_workers_cost_no_item_anything),
         cmocka_unit_test(lines_may_tell_the_process),

@@ -396,6 +396,10 @@ static void begin_slice(struct sim *sim, struct sim_worker *worker)
     if (atomic_load(&board->run) == worker->run.run && atomic_load(&board->generation) == worker->generation)
         return;
     worker->began = sim->now;
+    if (atomic_load(&board->generation) != worker->generation) {
+        atomic_store(&board->verdict, FAILURE_NONE);
+        atomic_store(&board->loading, 0);
+    }
     atomic_store(&board->activity, ACTIVITY_READY);
     atomic_store(&board->started_ns, 0);
     atomic_store(&board->generation, worker->generation);
