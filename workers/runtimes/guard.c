@@ -24,11 +24,11 @@ static struct {
     struct scoreboard_slot *board;
     const struct manifest_limits *limits;
     int64_t *held;
-    int64_t before;      /* resident bytes at the beginning */
-    int64_t resident;    /* when it was last looked at… */
-    int64_t looked_ns;   /* …by the coarse clock */
-    int64_t timeout_ms;  /* loading */
-    int64_t deadline_ns; /* loading; 0 = none */
+    int64_t before;           /* resident bytes at the beginning */
+    int64_t resident;         /* when it was last looked at… */
+    int64_t looked_ns;        /* …by the coarse clock */
+    int64_t timeout_ms;       /* loading */
+    int64_t deadline_ns;      /* loading; 0 = none */
     struct rlimit cpu, files; /* as they were */
     void (*last_words)(void);
 } now;

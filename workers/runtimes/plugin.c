@@ -161,8 +161,8 @@ static int take_plugin(struct plugin *plugin, const struct poold_plugin *theirs,
         return error_set(error, "%s: is made for version %u of poold.h, this poold has %u", path, theirs->version,
                          POOLD_VERSION);
     if (theirs->size < PLUGIN_SIZE)
-        return error_set(error, "%s: its struct poold_plugin has %zu bytes, at least %zu are needed", path, theirs->size,
-                         PLUGIN_SIZE);
+        return error_set(error, "%s: its struct poold_plugin has %zu bytes, at least %zu are needed", path,
+                         theirs->size, PLUGIN_SIZE);
     memcpy(&plugin->says, theirs, theirs->size < sizeof plugin->says ? theirs->size : sizeof plugin->says);
     return take_functions(plugin, error);
 }

@@ -35,7 +35,7 @@ static struct {
     int saved[2];   /* what stdout and stderr really are; -1: closed */
 } now;
 static int files[2] = {-1, -1};
-static struct stat owned[3]; /* what the files and the channel are */
+static struct stat owned[3];   /* what the files and the channel are */
 static char unwritten[BUFSIZ]; /* stdout's buffer: ours, so that a signal handler can find what is in it */
 
 /* ---- a function may close what is not its own, and open something else in its place ---- */
