@@ -283,7 +283,7 @@ static int deed(const struct poold_host *host, struct poold_call *call, const ch
     if (DO("allocates"))
         return allocates(host, call, number(item, "most", 4096));
     if (DO("burns"))
-        for (volatile int i = 0;; i++)
+        for (volatile unsigned i = 0;; i++)
             continue;
     if (DO("opens"))
         return opens(host, call, number(item, "n", 0));
