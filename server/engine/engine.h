@@ -19,6 +19,7 @@
 #include "base/config.h"
 #include "base/job.h"
 #include "base/mailbox.h"
+#include "objects/objects.h"
 #include "store/store.h"
 #include "wire/limits.h"
 
@@ -65,6 +66,8 @@ enum engine_request_type {
     ASK_DELETE,
     ASK_POOL,     /* workers, pool size, functions, counters */
     ASK_RESIZE,
+    ASK_OBJECT,         /* one operation on a shared object; answered once all that it saw or did is committed */
+    ASK_OBJECT_GIVE_UP, /* the client of a waiting ASK_OBJECT is gone */
 };
 
 enum { ENGINE_BATCHES_MAX = 64 };
@@ -127,7 +130,8 @@ struct engine_request {
             int64_t started_ms;          /* out: running */
             unsigned slot;               /* out: running */
             struct blob *progress;       /* out: running: what it last said of itself, JSON; a reference or NULL */
-            int64_t due_ms;              /* out: waiting */
+            int64_t due_ms;              /* out: waiting; 0: it runs and waits for an object (waits_for, slot …) */
+            char waits_for[160];         /* out: waiting: "queue results (get)" or "" */
         } item;
         struct {
             struct engine_pool *pool;    /* out: free with engine_pool_free */
@@ -135,6 +139,19 @@ struct engine_request {
         struct {
             unsigned processes;          /* 1…WORKERS_MAX/2 */
         } resize;
+        struct {
+            struct object_call *call;    /* the asker's, zeroed and filled in (kind, name, op, args, deadline_ns,
+                                            holder_name); the engine sets holder, done, owner, gone. ENGINE_OK: its
+                                            status and answer tell (the asker frees `answer` and `kept` in any case).
+                                            STORE_FULL, STORE_FAILED, SHUTDOWN: do not look into it */
+            bool (*gone)(struct engine_request *); /* may be NULL; engine thread, before a waiting call is served: true
+                                            when its client has vanished, so that it takes nothing */
+            bool waiting;                /* the engine's */
+        } object;
+        struct {
+            struct engine_request *request; /* ASK_OBJECT; must stay valid until this one comes back, also when it has
+                                            come back already. It takes nothing any more, and comes back (SHUTDOWN) */
+        } give_up;
     };
 };
 
@@ -151,6 +168,7 @@ struct engine_worker {
     int64_t since_ms;                /* wall: in this state, or the item's start */
     uint64_t items_done;             /* by this process */
     unsigned restarts;               /* of this slot */
+    char waits_for[160];             /* WAITING: "queue results (get)" */
 };
 
 struct engine_counters {
@@ -163,7 +181,8 @@ struct engine_counters {
 
 /* A snapshot for /v1/workers, /v1/pool, /v1/functions, /readyz, /metrics. */
 struct engine_pool {
-    unsigned processes, cpu_count, ready, running, starting;
+    unsigned processes, cpu_count, ready, running, starting, waiting; /* waiting: their items wait for objects */
+    char stuck[160]; /* all workers of the pool wait for objects while items are ready: what that means; or "" */
     bool draining, storage_failed, storage_full, functions_known;
     unsigned jobs_live;
     int64_t items_queued;
@@ -172,6 +191,7 @@ struct engine_pool {
     struct blob *functions; /* JSON array: all that can be called, as /v1/functions shows it; NULL while unknown */
     char functions_problem[512]; /* why the last reload was refused (the set before it is in force), or "" */
     struct engine_counters counters;
+    struct object_counters objects;
     struct store_stats store;
 };
 void engine_pool_free(struct engine_pool **);

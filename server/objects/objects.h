@@ -102,6 +102,8 @@ struct object_call {
     char holder_name[96]; /* for people: "job j… item 7" or "http" */
     void (*done)(struct object_call *);
     void *owner;
+    bool (*gone)(struct object_call *); /* may be NULL; asked before a waiting call is tried again: its asker is no more
+                                           there, so it is given up (GIVEN_UP) and the next one is served */
     /* out, valid within and after `done`: the caller frees both */
     enum object_status status;
     struct buf answer; /* JSON text (empty: null) or, for op "read", raw bytes */
@@ -140,6 +142,9 @@ int objects_restore_object(struct objects *, int64_t id, enum object_kind, const
 int objects_restore_entry(struct objects *, int64_t id, const char *key, size_t key_length, const char *value,
                           size_t length, struct error *);
 void objects_restored(struct objects *);
+/* No id up to this one is given to a new object: entries of deleted ones may still be in the store. Any time before the
+ * first call. */
+void objects_restore_last(struct objects *, int64_t last_id);
 
 /* Runs it, or lets it wait. */
 void objects_call(struct objects *, struct object_call *);
