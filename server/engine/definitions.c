@@ -201,12 +201,15 @@ static void relink(struct core *core)
     HASH_ITER(hh, core->functions, function, next)
     {
         struct definition *definition = definition_for(core, function->name);
-        if (definition != function->definition) {
+        bool changed = definition != function->definition;
+        if (changed) {
             definition_unref(&function->definition);
             function->definition = definition_ref(definition);
         }
         function->offered = definition && (function->offered || definition->manifest->kind == MANIFEST_EXEC);
         function->known |= function->offered;
+        if (changed && function->builtin && function->offered)
+            function_shadows(function);
         function_forget(core, function);
     }
 }
