@@ -273,7 +273,8 @@ def cancelled(kind):
     def check(house):
         note = "cancel-" + kind
         job = house.submit(KINDS[kind], {"do": "deaf", "n": note}, kind="apply")
-        until(lambda: os.path.exists(os.path.join(house.notes, "hears-not-" + note)), "it does not start")
+        until(lambda: os.path.exists(os.path.join(house.notes, "hears-not-" + note)),
+              lambda: "it does not start: %r %r" % (house.item(job), house.workers()))
         before = time.monotonic()
         status, text = house.ask("POST", "/v1/jobs/%s/cancel" % job)
         expect(status == 200, status, text)
@@ -392,8 +393,10 @@ def scrubbed(kind):
 
 def tried_again(kind):
     def check(house):
-        line = house.call(KINDS[kind], {"do": "attempt", "note": "again-" + kind, "n": 7}, max_attempts=2, backoff=0.01)
-        expect(line.get("value") == 7, line)
+        job = house.submit(KINDS[kind], {"do": "attempt", "note": "again-" + kind, "n": 7}, kind="apply", max_attempts=2,
+                           backoff=0.01)
+        line = house.results(job)[0]
+        expect(line.get("value") == 7, line, house.item(job))
     return check
 
 
