@@ -32,7 +32,8 @@ enum object_kind {
     OBJECT_VALUE,
     OBJECT_ARRAY,
     OBJECT_KINDS
-};                                                                          /* stored as these numbers */
+}; /* stored as these numbers */
+
 const char *object_kind_name(enum object_kind);                             /* "queue" … */
 const char *object_kind_plural(enum object_kind);                           /* "queues" …, as in the paths */
 int object_kind_parse(const char *name, size_t length, enum object_kind *); /* either; 0 or -1 */
@@ -141,7 +142,7 @@ int objects_restore_object(struct objects *, int64_t id, enum object_kind, const
                            size_t length, struct error *);
 int objects_restore_entry(struct objects *, int64_t id, const char *key, size_t key_length, const char *value,
                           size_t length, struct error *);
-void objects_restored(struct objects *);
+int objects_restored(struct objects *, struct error *);
 /* No id up to this one is given to a new object: entries of deleted ones may still be in the store. Any time before the
  * first call. */
 void objects_restore_last(struct objects *, int64_t last_id);
