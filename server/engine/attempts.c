@@ -80,7 +80,8 @@ void attempt_record(struct core *core, struct job *job, uint32_t index, const st
     result_line_message(line, message, sizeof message);
     record(core, job, index,
            &(struct attempt_end){.failure = line->failure,
-                                 .exit_code = -1,
+                                 .signal = line->signal,
+                                 .exit_code = line->exit_code,
                                  .message = message,
                                  .started_ms = worker->since_ms,
                                  .attempt = worker->attempt});

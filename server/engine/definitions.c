@@ -170,22 +170,18 @@ static void remove_missing(struct core *core, const struct manifest_set *set)
     }
 }
 
-/* What has not changed keeps its number, so what is warm stays warm; what is broken gets another chance now. */
-static void keep(struct core *core, struct definition *definition)
+/* A command whose manifest is as it was keeps its number. What is loaded is always loaded anew: the code behind an
+ * unchanged manifest may have changed, and nobody can tell what it imports. */
+static bool is_as_it_was(const struct definition *old, const struct manifest *manifest)
 {
-    if (definition->state != DEFINITION_BROKEN && definition->state != DEFINITION_UNKNOWN)
-        return;
-    definition->failures = 0;
-    probe_at(core, definition, 0);
+    return manifest->kind == MANIFEST_EXEC && strcmp(manifest_text(old->manifest), manifest_text(manifest)) == 0;
 }
 
 static void put_one(struct core *core, struct manifest *manifest)
 {
     struct definition *old = definition_named(core, manifest->name, strlen(manifest->name));
-    if (old && strcmp(manifest_text(old->manifest), manifest_text(manifest)) == 0) {
-        keep(core, old);
+    if (old && is_as_it_was(old, manifest))
         return;
-    }
     log_event(LOG_INFO, old ? "function.changed" : "function.added", "manifest=%s kind=%s file=\"%s\"", manifest->name,
               manifest_kind_name(manifest->kind), manifest->source);
     if (old)

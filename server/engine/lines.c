@@ -1,10 +1,13 @@
 /* lines: see lines.h. The prefix of a line is compared, its value scanned; nothing is built. */
 #include "engine/lines.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/check.h"
 #include "wire/scan.h"
 
 static const char *skip(const char *at, const char *end, const char *text, size_t length)
@@ -45,29 +48,56 @@ static const char *skip_process(const char *at, const char *end)
     return at ? skip_number(at, end) : NULL;
 }
 
-/* The error object is small and cold: walk it for its type and message. */
+static unsigned signal_number(const char *name, size_t length)
+{
+    char text[16];
+    for (unsigned i = 1; i < NSIG; i++)
+        if (strlen(signal_name(i, text)) == length && memcmp(text, name, length) == 0)
+            return i;
+    return 0;
+}
+
+static bool is_key(const struct scan_walk *walk, const char *key)
+{
+    size_t length = (size_t)(walk->key_end - walk->key);
+    return length == strlen(key) && memcmp(walk->key, key, length) == 0;
+}
+
+/* One member of the error that lies at `at` and was copied to `copy`; false when its type is none. */
+static bool read_member(struct result_line *line, const struct scan_walk *walk, const char *at, const char *copy)
+{
+    bool text = walk->kind == SCAN_STRING;
+    const char *inside = walk->value + 1;
+    size_t length = text ? (size_t)(walk->value_end - walk->value) - 2 : 0;
+    if (is_key(walk, "type"))
+        return text && failure_parse(inside, length, &line->failure) == 0;
+    if (is_key(walk, "message") && text) {
+        line->message = at + (inside - copy);
+        line->message_length = length;
+    } else if (is_key(walk, "exit_code") && walk->kind == SCAN_NUMBER) {
+        line->exit_code = (int)strtol(walk->value, NULL, 10);
+    } else if (is_key(walk, "signal") && text) {
+        line->signal = signal_number(inside, length);
+    }
+    return true;
+}
+
+/* The error object is cold, and may hold a long traceback. (The walk wants a text that it may write to.) */
 static bool read_error(struct result_line *line, const char *at, const char *end)
 {
-    char object[4096];
-    size_t length = (size_t)(end - at);
-    line->failure = FAILURE_ERROR;
-    line->message = NULL;
-    if (length > sizeof object)
-        return true;
-    memcpy(object, at, length);
     struct scan_walk walk;
-    for (scan_enter(&walk, object, object + length, false); scan_next(&walk);) {
-        size_t key = (size_t)(walk.key_end - walk.key);
-        bool text = walk.kind == SCAN_STRING;
-        if (key == 4 && memcmp(walk.key, "type", 4) == 0 &&
-            (!text || failure_parse(walk.value + 1, (size_t)(walk.value_end - walk.value) - 2, &line->failure) != 0))
-            return false;
-        if (key == 7 && memcmp(walk.key, "message", 7) == 0 && text) {
-            line->message = at + (walk.value + 1 - object);
-            line->message_length = (size_t)(walk.value_end - walk.value) - 2;
-        }
-    }
-    return walk.error.reason == NULL;
+    size_t length = (size_t)(end - at);
+    char *copy = malloc(length + 1);
+    CHECK(copy, "out of memory");
+    memcpy(copy, at, length);
+    copy[length] = '\0';
+    line->failure = FAILURE_ERROR;
+    bool good = true;
+    for (scan_enter(&walk, copy, copy + length, false); good && scan_next(&walk);)
+        good = read_member(line, &walk, at, copy);
+    good = good && walk.error.reason == NULL;
+    free(copy);
+    return good;
 }
 
 const char *result_line_read(struct result_line *line, const char *at, const char *end, uint32_t index)
@@ -78,6 +108,8 @@ const char *result_line_read(struct result_line *line, const char *at, const cha
     line->index = index;
     line->failure = FAILURE_NONE;
     line->message = NULL;
+    line->exit_code = -1;
+    line->signal = 0;
     at = SKIP(at, end, "{\"index\":");
     at = at ? skip_index(at, end, index) : NULL;
     if (!at)

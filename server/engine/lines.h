@@ -17,6 +17,8 @@ struct result_line {
     enum failure failure; /* FAILURE_NONE for a value */
     const char *message;  /* raw JSON text of the message without quotes, or NULL */
     size_t message_length;
+    int exit_code;   /* as the error says; -1 = none */
+    unsigned signal; /* … ; 0 = none */
 };
 
 /* Reads the line at `at`, which must be exactly {"index":INDEX,"value":JSON}\n, the same with ,"pid":N,"exit_code":N

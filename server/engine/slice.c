@@ -49,7 +49,8 @@ static void note_failure(struct core *core, struct worker *worker, const struct 
     char message[sizeof((struct store_attempt *)0)->message];
     result_line_message(line, message, sizeof message);
     struct attempt_end end = {.failure = line->failure,
-                              .exit_code = -1,
+                              .signal = line->signal,
+                              .exit_code = line->exit_code,
                               .message = message,
                               .started_ms = worker->since_ms,
                               .attempt = worker->attempt,
