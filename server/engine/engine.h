@@ -181,7 +181,8 @@ struct engine_counters {
 
 /* A snapshot for /v1/workers, /v1/pool, /v1/functions, /readyz, /metrics. */
 struct engine_pool {
-    unsigned processes, cpu_count, ready, running, starting, waiting; /* waiting: their items wait for objects */
+    unsigned processes, cpu_count, ready, running, starting;
+    unsigned waiting; /* of those running: their items wait for objects */
     char stuck[160]; /* all workers of the pool wait for objects while items are ready: what that means; or "" */
     bool draining, storage_failed, storage_full, functions_known;
     unsigned jobs_live;

@@ -131,6 +131,10 @@ static void execute(struct memory_store *store, const struct store_op *op)
         put_job(store, op);
         return;
     }
+    if (op->type >= STORE_OBJECT_PUT) {
+        memory_object_execute(store, op);
+        return;
+    }
     struct memory_job *job = memory_job_find(store, op->seq);
     if (op->type == STORE_CHUNK_PUT || op->type == STORE_RESULT_PUT || op->type == STORE_ATTEMPT_PUT ||
         op->type == STORE_OUTPUT_PUT)
@@ -239,6 +243,9 @@ static void reap(struct store_backend *backend, struct store_reap *reap, enum st
             left--;
         }
     }
+    if (!reap->more)
+        memory_objects_reap(store, &left);
+    reap->more = left == 0;
     pthread_mutex_unlock(&store->mutex);
 }
 
@@ -261,6 +268,7 @@ static void close_store(struct store_backend *backend)
             ;
         remove_job(store, store->jobs.count - 1);
     }
+    memory_objects_free(store);
     pthread_mutex_destroy(&store->mutex);
     free(store);
 }

@@ -200,6 +200,28 @@ static enum store_status read_done(struct store_reader *reader, int64_t seq,
     return leave(store, STORE_OK);
 }
 
+static enum store_status read_objects(struct store_reader *reader,
+                                      bool (*each)(void *, int64_t, uint32_t, const char *, const char *, size_t),
+                                      void *context)
+{
+    struct memory_store *store = enter(reader);
+    return leave(store, memory_read_objects(store, each, context));
+}
+
+static enum store_status read_entries(struct store_reader *reader, int64_t id,
+                                      bool (*each)(void *, const char *, size_t, const char *, size_t), void *context)
+{
+    struct memory_store *store = enter(reader);
+    return leave(store, memory_read_entries(store, id, each, context));
+}
+
+static enum store_status read_last_object(struct store_reader *reader, int64_t *id)
+{
+    struct memory_store *store = enter(reader);
+    *id = store->last_object;
+    return leave(store, STORE_OK);
+}
+
 static const struct store_reader_calls calls = {
     .close = close_reader,
     .job = read_job,
@@ -213,6 +235,9 @@ static const struct store_reader_calls calls = {
     .unfinished = read_unfinished,
     .done = read_done,
     .job_attempts = read_job_attempts,
+    .objects = read_objects,
+    .entries = read_entries,
+    .last_object = read_last_object,
 };
 
 struct store_reader *memory_reader_open(struct store_backend *backend, struct error *error)

@@ -74,3 +74,24 @@ enum store_status store_read_job_attempts(struct store_reader *reader, int64_t s
 {
     return reader->calls->job_attempts(reader, seq, each, context);
 }
+
+enum store_status store_read_objects(struct store_reader *reader,
+                                     bool (*each)(void *context, int64_t id, uint32_t kind, const char *name,
+                                                  const char *config, size_t length),
+                                     void *context)
+{
+    return reader->calls->objects(reader, each, context);
+}
+
+enum store_status store_read_entries(struct store_reader *reader, int64_t id,
+                                     bool (*each)(void *context, const char *key, size_t key_length, const char *value,
+                                                  size_t length),
+                                     void *context)
+{
+    return reader->calls->entries(reader, id, each, context);
+}
+
+enum store_status store_read_last_object(struct store_reader *reader, int64_t *id)
+{
+    return reader->calls->last_object(reader, id);
+}

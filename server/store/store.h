@@ -45,6 +45,12 @@ enum store_op_type {
     STORE_RESULT_PUT,  /* position, first, count, failed, bytes = lines; bytes NULL: all `count` were cancelled */
     STORE_ATTEMPT_PUT, /* an attempt of item `first` that did not succeed */
     STORE_OUTPUT_PUT,  /* what item `first` printed in `attempt.number` on `stream`; bytes */
+    /* Shared objects; `seq` is the object's id. Made by the three functions below. */
+    STORE_OBJECT_PUT,  /* a new one, or another configuration; ids grow and are never given again */
+    STORE_OBJECT_DROP, /* gone from this commit on, its name is free; entries are removed by STORE_REAP in slices */
+    STORE_ENTRY_PUT,   /* new or another value */
+    STORE_ENTRY_DROP,  /* may be missing */
+    STORE_NOTHING,     /* what was an operation and is none any more */
 };
 
 struct store_attempt {
@@ -67,6 +73,11 @@ struct store_op {
     struct store_attempt *attempt; /* ATTEMPT_PUT, OUTPUT_PUT (number only): owned (malloc) */
     char *key;                     /* JOB_PUT: Idempotency-Key or NULL; owned (malloc) */
     uint64_t fingerprint;          /* JOB_PUT with key: of the request */
+    /* Objects and entries, in the op's own memory. ENTRY_PUT: a large value is in `bytes` instead (store_op_value). */
+    uint32_t kind;
+    uint32_t key_length; /* of the entry's key or the object's name, which comes first in `data` … */
+    size_t length;       /* … then the value or configuration */
+    char data[];
 };
 
 /* One transaction: all or nothing, committed before `done`. */
@@ -81,6 +92,15 @@ struct store_write {
 struct store_write *store_write_new(void);
 /* Appends a zeroed op and returns it to be filled. */
 struct store_op *store_write_add(struct store_write *, enum store_op_type, int64_t seq);
+/* A new object or entry, or another configuration or value: bytes are copied. `bytes` of the write is not touched. */
+struct store_op *store_write_object(struct store_write *, int64_t id, uint32_t kind, const char *name,
+                                    const char *config, size_t length);
+struct store_op *store_write_entry(struct store_write *, int64_t id, const void *key, size_t key_length,
+                                   const void *value, size_t length);
+struct store_op *store_write_entry_drop(struct store_write *, int64_t id, const void *key, size_t key_length);
+const char *store_op_value(const struct store_op *); /* `length` bytes */
+/* It will not be executed; its value is freed. */
+void store_op_cancel(struct store_op *);
 /* Frees it with all its ops; sets NULL; NULL is fine. */
 void store_write_free(struct store_write **);
 
@@ -96,8 +116,8 @@ struct store_load {
     void *owner;
 };
 
-/* Deletes at most `rows` chunk/result rows of deleted or expired jobs, in its own transaction, and gives space back
- * (incremental vacuum). `more` says that there is more to do. */
+/* Deletes at most `rows` chunk/result rows of deleted or expired jobs and entries of dropped objects, in its own
+ * transaction, and gives space back (incremental vacuum). `more` says that there is more to do. */
 struct store_reap {
     struct mail mail;
     int64_t now_ms;
@@ -203,5 +223,17 @@ enum store_status store_read_done(struct store_reader *, int64_t seq,
 enum store_status store_read_job_attempts(struct store_reader *, int64_t seq,
                                           void (*each)(void *context, uint32_t index, const struct store_attempt *),
                                           void *context);
+/* All objects, the oldest first; then the entries of one, in the order of their keys. A value is valid within `each`,
+ * which ends the reading with false (that is no error). */
+enum store_status store_read_objects(struct store_reader *,
+                                     bool (*each)(void *context, int64_t id, uint32_t kind, const char *name,
+                                                  const char *config, size_t length),
+                                     void *context);
+enum store_status store_read_entries(struct store_reader *, int64_t id,
+                                     bool (*each)(void *context, const char *key, size_t key_length, const char *value,
+                                                  size_t length),
+                                     void *context);
+/* The largest id ever given to an object that was stored. */
+enum store_status store_read_last_object(struct store_reader *, int64_t *id);
 
 #endif

@@ -40,7 +40,7 @@ static sqlite3_file *wal_file(struct sqlite_store *store)
 
 static int64_t busy_bytes(const struct sqlite_store *store)
 {
-    return store->wal_ready > BUSY_BYTES ? store->wal_ready : busy_bytes(store);
+    return store->wal_ready > BUSY_BYTES ? store->wal_ready : BUSY_BYTES;
 }
 
 static int64_t ready_bytes(const struct sqlite_store *store)

@@ -1,4 +1,5 @@
-/* reap: removes what belongs to deleted and expired jobs, a slice at a time, and gives the space back. */
+/* reap: removes what belongs to deleted and expired jobs and to dropped objects, a slice at a time, and gives the space
+ * back. */
 #include <stdio.h>
 
 #include "store/sqlite/sqlite.h"
@@ -60,6 +61,14 @@ static int delete_slice(struct sqlite_store *store, struct store_reap *reap)
     return SQLITE_OK;
 }
 
+static int delete_objects(struct sqlite_store *store, struct store_reap *reap)
+{
+    unsigned left = reap->rows;
+    int result = reap->more ? SQLITE_OK : sqlite_reap_objects(store, &left);
+    reap->more |= left == 0;
+    return result;
+}
+
 static int64_t free_pages(struct sqlite_store *store)
 {
     sqlite3_stmt *statement = store->statements[W_FREE_PAGES];
@@ -85,6 +94,8 @@ void sqlite_reap(struct store_backend *backend, struct store_reap *reap, enum st
     enum store_status status = sqlite_begin(store);
     if (status == STORE_OK) {
         int result = delete_slice(store, reap);
+        if (result == SQLITE_OK)
+            result = delete_objects(store, reap);
         if (result == SQLITE_OK)
             result = vacuum(store, reap);
         status = sqlite_status(store->db, result);

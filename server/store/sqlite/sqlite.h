@@ -24,6 +24,10 @@ enum write_statement {
     W_RESULT_PUT,
     W_ATTEMPT_PUT,
     W_OUTPUT_PUT,
+    W_OBJECT_PUT,
+    W_OBJECT_DROP,
+    W_ENTRY_PUT,
+    W_ENTRY_DROP,
     W_LOAD,
     W_REAP_NEXT,
     W_REAP_CHUNK,
@@ -32,6 +36,10 @@ enum write_statement {
     W_REAP_OUTPUT,
     W_REAP_META,
     W_REAP_JOB,
+    W_REAP_NEXT_OBJECT,
+    W_REAP_ENTRY,
+    W_REAP_OBJECT_META,
+    W_REAP_OBJECT,
     W_FREE_PAGES,
     W_STATEMENTS
 };
@@ -75,6 +83,17 @@ void sqlite_bind_job_update(sqlite3_stmt *, const struct store_op *);
 /* Reads a row of SELECT JOB_COLUMNS; true when the job is deleted. */
 bool sqlite_read_job_row(sqlite3_stmt *, struct job_view *);
 
+/* object.c */
+void sqlite_bind_object(sqlite3_stmt *, const struct store_op *);
+void sqlite_bind_entry(sqlite3_stmt *, const struct store_op *);
+enum store_status sqlite_read_objects(struct store_reader *,
+                                      bool (*)(void *, int64_t, uint32_t, const char *, const char *, size_t), void *);
+enum store_status sqlite_read_entries(struct store_reader *, int64_t,
+                                      bool (*)(void *, const char *, size_t, const char *, size_t), void *);
+enum store_status sqlite_read_last_object(struct store_reader *, int64_t *);
+/* Deletes at most *left entries of dropped objects, and those whose entries are all gone, and counts them off. */
+int sqlite_reap_objects(struct sqlite_store *, unsigned *left);
+
 /* write.c, reap.c, checkpoint.c */
 extern const char *const sqlite_write_sql[W_STATEMENTS];
 enum store_status sqlite_begin(struct sqlite_store *);
@@ -106,6 +125,9 @@ enum read_statement {
     R_JOB_ATTEMPTS,
     R_OUTPUT_ITEM,
     R_OUTPUT_JOB,
+    R_OBJECTS,
+    R_ENTRIES,
+    R_LAST_OBJECT,
     R_STATEMENTS
 };
 struct sqlite_reader {

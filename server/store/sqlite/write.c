@@ -26,6 +26,11 @@ const char *const sqlite_write_sql[W_STATEMENTS] = {
         " VALUES (" SERIAL("attempt") ", ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [W_OUTPUT_PUT] =
         "INSERT INTO output (key, item, attempt, stream, bytes) VALUES (" SERIAL("output") ", ?2, ?3, ?4, ?5)",
+    [W_OBJECT_PUT] = "INSERT INTO object (id, kind, name, config) VALUES (?1, ?2, ?3, ?4)"
+                     " ON CONFLICT (id) DO UPDATE SET config = excluded.config",
+    [W_OBJECT_DROP] = "UPDATE object SET name = NULL WHERE id = ?1",
+    [W_ENTRY_PUT] = "REPLACE INTO entry (object, key, value) VALUES (?1, ?2, ?3)",
+    [W_ENTRY_DROP] = "DELETE FROM entry WHERE object = ?1 AND key = ?2",
     [W_LOAD] = "SELECT key, count, items FROM chunk WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1",
     [W_REAP_NEXT] = "SELECT seq FROM job WHERE expires_ms <> 0 AND expires_ms <= ?1 ORDER BY expires_ms LIMIT 1",
     [W_REAP_CHUNK] = REAP("chunk"),
@@ -34,6 +39,11 @@ const char *const sqlite_write_sql[W_STATEMENTS] = {
     [W_REAP_OUTPUT] = REAP("output"),
     [W_REAP_META] = "UPDATE meta SET value = max(value, (SELECT max(seq) FROM job)) WHERE name = 'last_seq'",
     [W_REAP_JOB] = "DELETE FROM job WHERE seq = ?1",
+    [W_REAP_NEXT_OBJECT] = "SELECT id FROM object INDEXED BY object_dropped WHERE name IS NULL LIMIT 1",
+    [W_REAP_ENTRY] =
+        "DELETE FROM entry WHERE object = ?1 AND key IN (SELECT key FROM entry WHERE object = ?1 LIMIT ?2)",
+    [W_REAP_OBJECT_META] = "UPDATE meta SET value = max(value, ?1) WHERE name = 'last_object'",
+    [W_REAP_OBJECT] = "DELETE FROM object WHERE id = ?1",
     [W_FREE_PAGES] = "PRAGMA freelist_count",
 };
 
@@ -117,11 +127,20 @@ static const struct {
     enum write_statement statement;
     void (*bind)(sqlite3_stmt *, const struct store_op *);
 } operations[] = {
-    [STORE_JOB_PUT] = {W_JOB_PUT, sqlite_bind_job_put},  [STORE_JOB_UPDATE] = {W_JOB_UPDATE, sqlite_bind_job_update},
-    [STORE_JOB_GROW] = {W_JOB_GROW, bind_grow},          [STORE_JOB_LINK] = {W_JOB_LINK, bind_link},
-    [STORE_JOB_DELETE] = {W_JOB_DELETE, bind_seq},       [STORE_KEY_DROP] = {W_KEY_DROP, bind_seq},
-    [STORE_CHUNK_PUT] = {W_CHUNK_PUT, bind_chunk},       [STORE_RESULT_PUT] = {W_RESULT_PUT, bind_result},
-    [STORE_ATTEMPT_PUT] = {W_ATTEMPT_PUT, bind_attempt}, [STORE_OUTPUT_PUT] = {W_OUTPUT_PUT, bind_output},
+    [STORE_JOB_PUT] = {W_JOB_PUT, sqlite_bind_job_put},
+    [STORE_JOB_UPDATE] = {W_JOB_UPDATE, sqlite_bind_job_update},
+    [STORE_JOB_GROW] = {W_JOB_GROW, bind_grow},
+    [STORE_JOB_LINK] = {W_JOB_LINK, bind_link},
+    [STORE_JOB_DELETE] = {W_JOB_DELETE, bind_seq},
+    [STORE_KEY_DROP] = {W_KEY_DROP, bind_seq},
+    [STORE_CHUNK_PUT] = {W_CHUNK_PUT, bind_chunk},
+    [STORE_RESULT_PUT] = {W_RESULT_PUT, bind_result},
+    [STORE_ATTEMPT_PUT] = {W_ATTEMPT_PUT, bind_attempt},
+    [STORE_OUTPUT_PUT] = {W_OUTPUT_PUT, bind_output},
+    [STORE_OBJECT_PUT] = {W_OBJECT_PUT, sqlite_bind_object},
+    [STORE_OBJECT_DROP] = {W_OBJECT_DROP, bind_seq},
+    [STORE_ENTRY_PUT] = {W_ENTRY_PUT, sqlite_bind_entry},
+    [STORE_ENTRY_DROP] = {W_ENTRY_DROP, sqlite_bind_entry},
 };
 
 enum store_status sqlite_begin(struct sqlite_store *store)
@@ -165,7 +184,7 @@ static int execute_all(struct sqlite_store *store, const struct store_write *wri
 {
     for (const struct mail *mail = &writes->mail; mail != NULL; mail = mail->next) {
         for (const struct store_op *op = ((const struct store_write *)mail)->first; op != NULL; op = op->next) {
-            int result = execute(store, op);
+            int result = op->type == STORE_NOTHING ? SQLITE_OK : execute(store, op);
             if (result != SQLITE_OK)
                 return result;
         }
