@@ -42,6 +42,11 @@ def until(true, what, patience=PATIENCE_S):
         time.sleep(0.02)
 
 
+def addresses(log):
+    """One for each start, as the log is appended to."""
+    return re.findall(r"listening on http://(\S+)", log)
+
+
 class House:
     """`manifests` maps a file's name (without .json) to its content: a dict, or a text that is not checked."""
 
@@ -94,16 +99,17 @@ class House:
 
     def start(self, wait_functions=True):
         with open(os.path.join(self.dir, "log"), "ab") as log:
+            before = len(addresses(self.log()))
             self.process = subprocess.Popen(self.argv(), stdin=subprocess.PIPE, stdout=log, stderr=log,
                                             env=self.environment())
-        until(lambda: re.search(r"listening on http://(\S+)", self.log()) or self.process.poll() is not None,
+        until(lambda: len(addresses(self.log())) > before or self.process.poll() is not None,
               lambda: "poold does not start: " + self.log()[-2000:])
         expect(self.process.poll() is None, "poold does not start:", self.log()[-2000:])
-        self.address = re.findall(r"listening on http://(\S+)", self.log())[-1]
+        self.address = addresses(self.log())[-1]
         self.wait_pool()
         if wait_functions:
-            until(lambda: not any(f.get("state") == "starting" for f in self.listed()),
-                  lambda: "functions are still starting: %r" % self.listed())
+            until(lambda: not any(f.get("state") == "loading" for f in self.listed()),
+                  lambda: "functions are still loading: %r" % self.listed())
 
     def fails(self, *more, patience=PATIENCE_S):
         """Runs poold for as long as it takes to end by itself: (exit status, what it says)."""
