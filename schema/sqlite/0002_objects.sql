@@ -1,4 +1,5 @@
--- poold, schema 2: shared objects (server/objects).
+-- poold, schema 2: shared objects (server/objects). The one whose name begins with a slash is the ledger of numbers that
+-- are given once.
 --
 -- What an entry's key and value are is its kind's business: entries come back in the order of their keys (memcmp).
 
@@ -10,7 +11,6 @@ CREATE TABLE object (
     UNIQUE (kind, name)
 ) STRICT;
 CREATE INDEX object_dropped ON object (id) WHERE name IS NULL;
-INSERT INTO meta VALUES ('last_object', 0); -- the largest id whose row was removed
 
 CREATE TABLE entry (
     object INTEGER NOT NULL,     -- object.id
@@ -24,11 +24,11 @@ SELECT CASE o.kind WHEN 1 THEN 'queue' WHEN 2 THEN 'pipe' WHEN 3 THEN 'lock' WHE
            WHEN 6 THEN 'value' WHEN 7 THEN 'array' ELSE o.kind END,
        o.name, o.config, (SELECT count(*) FROM entry e WHERE e.object = o.id),
        (SELECT coalesce(sum(length(e.key) + length(e.value)), 0) FROM entry e WHERE e.object = o.id)
-FROM object o WHERE o.name IS NOT NULL;
+FROM object o WHERE o.name NOT LIKE '/%';
 
 -- Keys that are no text are shown in hexadecimal digits.
 CREATE VIEW object_entry (kind, name, key, value) AS
 SELECT CASE o.kind WHEN 1 THEN 'queue' WHEN 2 THEN 'pipe' WHEN 3 THEN 'lock' WHEN 4 THEN 'dict' WHEN 5 THEN 'list'
            WHEN 6 THEN 'value' WHEN 7 THEN 'array' ELSE o.kind END,
        o.name, CASE WHEN o.kind = 4 THEN CAST(e.key AS TEXT) ELSE hex(e.key) END, CAST(e.value AS TEXT)
-FROM object o CROSS JOIN entry e ON e.object = o.id WHERE o.name IS NOT NULL;
+FROM object o CROSS JOIN entry e ON e.object = o.id WHERE o.name NOT LIKE '/%';

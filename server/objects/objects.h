@@ -143,9 +143,6 @@ int objects_restore_object(struct objects *, int64_t id, enum object_kind, const
 int objects_restore_entry(struct objects *, int64_t id, const char *key, size_t key_length, const char *value,
                           size_t length, struct error *);
 int objects_restored(struct objects *, struct error *);
-/* No id up to this one is given to a new object: entries of deleted ones may still be in the store. Any time before the
- * first call. */
-void objects_restore_last(struct objects *, int64_t last_id);
 
 /* Runs it, or lets it wait. */
 void objects_call(struct objects *, struct object_call *);

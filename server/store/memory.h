@@ -66,7 +66,6 @@ struct memory_store {
     struct memory_list jobs; /* by seq */
     int64_t last_seq;
     struct memory_object *objects;
-    int64_t last_object;
 };
 
 /* The job, deleted or not, or NULL. Call with the mutex held. */

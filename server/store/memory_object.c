@@ -25,10 +25,9 @@ static void put_object(struct memory_store *store, const struct store_op *op)
 {
     struct memory_object *object = find(store, op->seq);
     if (object == NULL) {
-        CHECK(op->seq > store->last_object, "the id %lld was given before", (long long)op->seq);
         object = calloc(1, sizeof *object);
         CHECK(object != NULL, "out of memory for an object");
-        object->id = store->last_object = op->seq;
+        object->id = op->seq;
         object->kind = op->kind;
         object->name = copy(op->data, op->key_length);
         for (struct memory_object *other = store->objects; other != NULL; other = other->hh.next)

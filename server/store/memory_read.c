@@ -215,13 +215,6 @@ static enum store_status read_entries(struct store_reader *reader, int64_t id,
     return leave(store, memory_read_entries(store, id, each, context));
 }
 
-static enum store_status read_last_object(struct store_reader *reader, int64_t *id)
-{
-    struct memory_store *store = enter(reader);
-    *id = store->last_object;
-    return leave(store, STORE_OK);
-}
-
 static const struct store_reader_calls calls = {
     .close = close_reader,
     .job = read_job,
@@ -237,7 +230,6 @@ static const struct store_reader_calls calls = {
     .job_attempts = read_job_attempts,
     .objects = read_objects,
     .entries = read_entries,
-    .last_object = read_last_object,
 };
 
 struct store_reader *memory_reader_open(struct store_backend *backend, struct error *error)

@@ -90,8 +90,3 @@ enum store_status store_read_entries(struct store_reader *reader, int64_t id,
 {
     return reader->calls->entries(reader, id, each, context);
 }
-
-enum store_status store_read_last_object(struct store_reader *reader, int64_t *id)
-{
-    return reader->calls->last_object(reader, id);
-}

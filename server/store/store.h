@@ -233,7 +233,5 @@ enum store_status store_read_entries(struct store_reader *, int64_t id,
                                      bool (*each)(void *context, const char *key, size_t key_length, const char *value,
                                                   size_t length),
                                      void *context);
-/* The largest id ever given to an object that was stored. */
-enum store_status store_read_last_object(struct store_reader *, int64_t *id);
 
 #endif

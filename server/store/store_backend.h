@@ -27,7 +27,7 @@ struct store_backend {
     const struct store_backend_calls *calls;
 };
 
-/* The fifteen reading functions of store.h, without their prefix. */
+/* The fourteen reading functions of store.h, without their prefix. */
 struct store_reader_calls {
     void (*close)(struct store_reader *);
     enum store_status (*job)(struct store_reader *, int64_t seq, int64_t created_ms, int64_t now_ms, struct job_view *);
@@ -51,7 +51,6 @@ struct store_reader_calls {
                                  bool (*each)(void *, int64_t, uint32_t, const char *, const char *, size_t), void *);
     enum store_status (*entries)(struct store_reader *, int64_t id,
                                  bool (*each)(void *, const char *, size_t, const char *, size_t), void *);
-    enum store_status (*last_object)(struct store_reader *, int64_t *id);
 };
 
 struct store_reader {

@@ -53,13 +53,6 @@ static void expect_entries(struct kit *kit, int64_t id, const char *text)
     assert_string_equal(told.text, text);
 }
 
-static int64_t last_object(struct kit *kit)
-{
-    int64_t id = -1;
-    assert_int_equal(store_read_last_object(kit->reader, &id), STORE_OK);
-    return id;
-}
-
 /* Two objects with two entries each. */
 static void have_two(struct kit *kit)
 {
@@ -77,13 +70,11 @@ static void objects_and_entries_come_back(void **state)
 {
     struct kit *kit = *state;
     expect_objects(kit, "");
-    assert_int_equal(last_object(kit), 0);
     have_two(kit);
     expect_objects(kit, "3:1:results:{\"maxsize\":0}\n4:4:results:{}\n");
     expect_entries(kit, 3, "a=1\nb=2\n");
     expect_entries(kit, 4, "x=10\nxy=11\n");
     expect_entries(kit, 5, "");
-    assert_int_equal(last_object(kit), 4);
 }
 
 static void later_puts_replace(void **state)
@@ -201,7 +192,6 @@ static void the_reaper_takes_entries_in_slices(void **state)
     assert_int_equal(slices, 2);
     expect_entries(kit, 4, "");
     expect_entries(kit, 3, "a=1\nb=2\n");
-    assert_int_equal(last_object(kit), 4); /* also when its row is gone */
 }
 
 static void a_full_disk_keeps_jobs_and_objects_together(void **state)
@@ -228,11 +218,9 @@ static void all_is_there_after_a_restart(void **state)
     kit_reopen(kit, false);
     expect_objects(kit, "3:1:results:{\"maxsize\":0}\n");
     expect_entries(kit, 3, "a=1\nb=2\n");
-    assert_int_equal(last_object(kit), 4);
     assert_false(kit_reap(kit, KIT_CREATED, 64).more);
     kit_reopen(kit, true);
     expect_entries(kit, 3, "a=1\nb=2\n");
-    assert_int_equal(last_object(kit), 4);
 }
 
 #define ON(backend, test)                                                                                              \

@@ -56,14 +56,6 @@ enum store_status sqlite_read_entries(struct store_reader *reader, int64_t id,
     return sqlite_read_end(statement, result);
 }
 
-enum store_status sqlite_read_last_object(struct store_reader *reader, int64_t *id)
-{
-    sqlite3_stmt *statement = ((struct sqlite_reader *)reader)->statements[R_LAST_OBJECT];
-    int result = sqlite3_step(statement);
-    *id = result == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-    return sqlite_read_end(statement, result);
-}
-
 static int64_t next_dropped(struct sqlite_store *store)
 {
     sqlite3_stmt *statement = store->statements[W_REAP_NEXT_OBJECT];
@@ -89,9 +81,7 @@ int sqlite_reap_objects(struct sqlite_store *store, unsigned *left)
         *left -= (unsigned)sqlite3_changes(store->db);
         if (*left == 0)
             return SQLITE_OK;
-        result = run_with(store->statements[W_REAP_OBJECT_META], id);
-        if (result == SQLITE_OK)
-            result = run_with(store->statements[W_REAP_OBJECT], id);
+        result = run_with(store->statements[W_REAP_OBJECT], id);
         if (result != SQLITE_OK)
             return result;
         --*left;

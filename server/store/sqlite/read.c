@@ -41,8 +41,6 @@ const char *const sqlite_read_sql[R_STATEMENTS] = {
     [R_OUTPUT_JOB] = OUTPUT("key > ?2 AND key <= ?1"),
     [R_OBJECTS] = "SELECT id, kind, name, config FROM object WHERE name IS NOT NULL ORDER BY id",
     [R_ENTRIES] = "SELECT key, value FROM entry WHERE object = ?1 ORDER BY key",
-    [R_LAST_OBJECT] =
-        "SELECT max(coalesce((SELECT max(id) FROM object), 0), value) FROM meta WHERE name = 'last_object'",
 };
 
 struct blob *sqlite_column_take(sqlite3_stmt *statement, int column)
@@ -158,7 +156,6 @@ static const struct store_reader_calls calls = {
     .job_attempts = sqlite_read_job_attempts,
     .objects = sqlite_read_objects,
     .entries = sqlite_read_entries,
-    .last_object = sqlite_read_last_object,
 };
 
 struct store_reader *sqlite_reader_open(struct store_backend *backend, struct error *error)

@@ -38,7 +38,6 @@ enum write_statement {
     W_REAP_JOB,
     W_REAP_NEXT_OBJECT,
     W_REAP_ENTRY,
-    W_REAP_OBJECT_META,
     W_REAP_OBJECT,
     W_FREE_PAGES,
     W_STATEMENTS
@@ -90,7 +89,6 @@ enum store_status sqlite_read_objects(struct store_reader *,
                                       bool (*)(void *, int64_t, uint32_t, const char *, const char *, size_t), void *);
 enum store_status sqlite_read_entries(struct store_reader *, int64_t,
                                       bool (*)(void *, const char *, size_t, const char *, size_t), void *);
-enum store_status sqlite_read_last_object(struct store_reader *, int64_t *);
 /* Deletes at most *left entries of dropped objects, and those whose entries are all gone, and counts them off. */
 int sqlite_reap_objects(struct sqlite_store *, unsigned *left);
 
@@ -127,7 +125,6 @@ enum read_statement {
     R_OUTPUT_JOB,
     R_OBJECTS,
     R_ENTRIES,
-    R_LAST_OBJECT,
     R_STATEMENTS
 };
 struct sqlite_reader {

@@ -42,7 +42,6 @@ const char *const sqlite_write_sql[W_STATEMENTS] = {
     [W_REAP_NEXT_OBJECT] = "SELECT id FROM object INDEXED BY object_dropped WHERE name IS NULL LIMIT 1",
     [W_REAP_ENTRY] =
         "DELETE FROM entry WHERE object = ?1 AND key IN (SELECT key FROM entry WHERE object = ?1 LIMIT ?2)",
-    [W_REAP_OBJECT_META] = "UPDATE meta SET value = max(value, ?1) WHERE name = 'last_object'",
     [W_REAP_OBJECT] = "DELETE FROM object WHERE id = ?1",
     [W_FREE_PAGES] = "PRAGMA freelist_count",
 };
