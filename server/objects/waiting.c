@@ -146,6 +146,13 @@ static void try_group(struct object *object, unsigned group)
 {
     for (struct object_call *call; (call = TAILQ_FIRST(&object->waiters[group]));) {
         enum object_status status;
+        if (call->gone && call->gone(call)) {
+            call->problem[0] = '\0';
+            call_leave(call);
+            object->wake &= ~(1U << group);
+            call_finish(call, OBJECT_GIVEN_UP);
+            continue;
+        }
         if (call->operation->ready && !call->operation->ready(object, call))
             return;
         if (!call_try(object, call, &status))
