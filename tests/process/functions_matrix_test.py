@@ -60,7 +60,7 @@ CASES = {
     "exit 7 without a reply": ({"do": "leave", "code": 7}, 0, {
         "exec": error("error", exit_code=7), "*": error("crash", exit_code=7)}),
     "garbage among replies": ({"do": "garbage_replies"}, 10, {"exec": None, "plugin": None, "*": BROKEN}),
-    "garbage on fd 3": ({"do": "garbage"}, 10, {"exec": None, "*": BROKEN}),
+    "garbage on fd 3": ({"do": "garbage"}, 10, {"exec": None, "plugin": None, "*": BROKEN}),
     "garbage for a value": ({"do": "babble"}, 0, {"exec": BROKEN, "*": None}),
     "half a line, then silence": ({"do": "half"}, 1.5, {"plugin": None, "*": HANGS}),
     "half a line on fd 3": ({"do": "half_channel"}, 1.5, {"exec": None, "plugin": None, "raw": HANGS,
