@@ -38,6 +38,9 @@ struct call {
     int64_t deadline_ns; /* clock_mono_ns by which it must have ended; 0 = none */
     /* shows `json` as how far the item is; may be NULL */
     void (*progress)(struct call *, const char *json, size_t length);
+    /* Asks something of a shared object (valid JSON) and waits for the answer, {"ok":…} or {"error":…}, which is valid
+     * until the next call; may be NULL. */
+    const char *(*ask)(struct call *, const char *request, size_t length, size_t *answer_length);
 
     /* where the value goes: owned by the caller, used through call_room */
     char *value;
@@ -45,7 +48,7 @@ struct call {
     size_t value_length;
     size_t value_max;
     bool (*more)(struct call *, size_t bytes); /* makes value and room good for `bytes`, or says no; may be NULL */
-    void *context;                             /* of `more` and `progress` */
+    void *context;                             /* of `more`, `progress` and `ask` */
 
     /* valid after -1 */
     const char *error_type; /* "error", "too_large" */

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "manifest/manifest.h"
+#include "wire/limits.h"
 
 /* One item to run. */
 struct task {
@@ -42,6 +43,9 @@ struct outcome {
     int exit_code;   /* of an exec; 0 for a runtime that lives; -1 = none */
 };
 
+enum { CALL_BYTES_MAX = FRAME_BYTES_MAX };
+typedef void call_answered(void *runner, uint32_t place, uint32_t call, const char *json, size_t length);
+
 /* The worker, as the runner sees it. Tasks are named by their place in the array. */
 struct host {
     void *context;
@@ -50,6 +54,11 @@ struct host {
     void (*output)(void *context, uint32_t place, unsigned stream, const char *bytes, size_t length); /* 1 out, 2 err */
     void (*progress)(void *context, uint32_t place, const char *json, size_t length);
     void (*start_failed)(void *context, const char *reason); /* a runtime did not start; once for each try */
+    /* Sends a call to a shared object: valid JSON, at most CALL_BYTES_MAX; of no length: the answer to the call of this
+     * number is not waited for any more. Its result is flushed when the task ends. May be NULL, with `incoming`. */
+    void (*call)(void *context, uint32_t place, uint32_t call, const char *request, size_t length);
+    /* The channel is readable: hands over the answers that have come, {"ok":…} or {"error":…}. */
+    void (*incoming)(void *context, call_answered *, void *runner);
     int channel_fd;      /* hang-up means: the server is gone, kill everything and exit */
     int stop_fd;         /* readable once SIGTERM has come (an eventfd set by the handler) */
     unsigned grace_ms;   /* from SIGTERM to SIGKILL */

@@ -72,6 +72,8 @@ void worker_dispatch(struct worker *worker, const struct frame *frame)
     case MESSAGE_probe:
         probe(worker, frame);
         break;
+    case MESSAGE_answer: /* to a call of an item that has ended */
+        break;
     default:
         worker_confused("a frame of a type that is not for workers");
     }

@@ -6,6 +6,7 @@
 
 #include "runtimes/fault.h"
 #include "worker/board.h"
+#include "worker/calls.h"
 #include "worker/definitions.h"
 #include "worker/items.h"
 #include "worker/outbox.h"
@@ -20,6 +21,7 @@ struct hosted {
     struct items items;
     struct task tasks[WINDOW_MAX];
     uint32_t first; /* offset in the slice of tasks[0] */
+    bool called;    /* the present item has made a call */
 };
 
 /* ---- lines ---- */
@@ -95,9 +97,11 @@ static void ended(void *context, uint32_t place, const struct outcome *outcome)
         write_too_large(hosted, offset, outcome, FRAME_BYTES_MAX);
     board_item_ended(hosted->outbox.worker->board);
     hosted->outbox.now_ns = clock_coarse_ns();
-    /* The last line of a slice goes with the word that it is done. */
-    if (offset + 1 < hosted->outbox.run->count && outbox_is_due(&hosted->outbox))
+    /* The last line of a slice goes with the word that it is done; but others may wait for what an item held that has
+     * made calls. */
+    if (hosted->called || (offset + 1 < hosted->outbox.run->count && outbox_is_due(&hosted->outbox)))
         outbox_flush(&hosted->outbox, false);
+    hosted->called = false;
 }
 
 static void output(void *context, uint32_t place, unsigned stream, const char *bytes, size_t length)
@@ -121,6 +125,34 @@ static void progress(void *context, uint32_t place, const char *json, size_t len
     worker_send(hosted->outbox.worker, MESSAGE_progress, body, message_progress_encode(&message, body), json, length);
 }
 
+static void call(void *context, uint32_t place, uint32_t number, const char *request, size_t length)
+{
+    struct hosted *hosted = context;
+    hosted->called = true;
+    calls_send(hosted->outbox.worker, hosted->outbox.run, index_of(hosted, place), number, request, length);
+}
+
+struct hearer {
+    const struct hosted *hosted;
+    call_answered *answered;
+    void *runner;
+};
+
+static void pass_answer(void *context, const struct message_answer *message, const char *json, size_t length)
+{
+    const struct hearer *hearer = context;
+    const struct hosted *hosted = hearer->hosted;
+    if (message->run == hosted->outbox.run->run && message->index >= index_of(hosted, 0))
+        hearer->answered(hearer->runner, message->index - index_of(hosted, 0), message->call, json, length);
+}
+
+static void incoming(void *context, call_answered *answered, void *runner)
+{
+    struct hosted *hosted = context;
+    struct hearer hearer = {hosted, answered, runner};
+    worker_overhear(hosted->outbox.worker, pass_answer, &hearer);
+}
+
 static void start_failed(void *context, const char *reason)
 {
     struct hosted *hosted = context;
@@ -134,6 +166,8 @@ void hosted_set_up(struct worker *worker)
     worker->host.ended = ended;
     worker->host.output = output;
     worker->host.progress = progress;
+    worker->host.call = call;
+    worker->host.incoming = incoming;
     worker->host.start_failed = start_failed;
     worker->host.channel_fd = worker->channel.fd;
     worker->host.stop_fd = stop_fd();
@@ -148,6 +182,7 @@ static void prepare(struct hosted *hosted, struct worker *worker, const struct m
     bool own_limit = run->value_max > 0 && run->value_max < VALUE_BYTES_MAX;
     outbox_begin(&hosted->outbox, worker, run);
     hosted->definition = definition;
+    hosted->called = false;
     hosted->assignment = (struct assignment){
         .function = run->function,
         .job_id = run->job_id,

@@ -119,6 +119,7 @@ void worker_set_up(struct worker *worker, int argc, char **argv)
 {
     *worker = (struct worker){.slot = 0};
     TAILQ_INIT(&worker->definitions);
+    TAILQ_INIT(&worker->kept);
     set_signals();
     follow_the_supervisor();
     (void)!nice(WORKER_NICE);

@@ -15,6 +15,7 @@
 #include "runtimes/guard.h"
 #include "wire/scan.h"
 #include "worker/board.h"
+#include "worker/calls.h"
 #include "worker/capture.h"
 #include "worker/definitions.h"
 #include "worker/items.h"
@@ -42,6 +43,7 @@ struct slice {
     char *line;        /* the one being written */
     uint32_t offset;   /* of the item being run */
     int64_t looked_ns; /* coarse, when the plugin's max_rss was last looked at */
+    bool called;       /* the item has made a call */
 };
 
 /* ---- lines ---- */
@@ -84,6 +86,13 @@ static void say_progress(struct call *call, const char *json, size_t length)
     struct message_progress progress = {
         .run = slice->run->run, .index = index_of(slice), .attempt = slice->run->attempt};
     worker_send(slice->outbox.worker, MESSAGE_progress, body, message_progress_encode(&progress, body), json, length);
+}
+
+static const char *ask(struct call *call, const char *request, size_t length, size_t *answer_length)
+{
+    struct slice *slice = call->context;
+    slice->called = true;
+    return calls_ask(slice->outbox.worker, slice->run, index_of(slice), request, length, answer_length);
 }
 
 static void finish_value(struct slice *slice)
@@ -165,6 +174,9 @@ static void run_item(struct slice *slice)
      * have to run it again. */
     board_item_ended(slice->outbox.worker->board);
     slice->outbox.now_ns = clock_coarse_ns();
+    if (slice->called) /* others may wait for what it held */
+        outbox_flush(&slice->outbox, false);
+    slice->called = false;
 }
 
 /* ---- the slice ---- */
@@ -214,6 +226,7 @@ static void prepare(struct slice *slice, struct worker *worker, const struct mes
                                 .function = slice->function,
                                 .job_id = run->job_id,
                                 .progress = say_progress,
+                                .ask = ask,
                                 .value_max = value_max,
                                 .more = more_room,
                                 .context = slice};

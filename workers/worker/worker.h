@@ -22,11 +22,15 @@
 #include "wire/workbench.h"
 
 struct definition;
+struct kept;
 
 struct worker {
     uint32_t slot, generation;
     bool test_functions;
     struct channel channel; /* used for receiving; send.c writes to its descriptor without a queue */
+    struct buf aside;       /* the channel's buffer with the frame being acted on, once others have come meanwhile */
+    TAILQ_HEAD(kept_list, kept) kept; /* those, in order */
+    struct kept *taken;               /* the one being acted on, if it was kept */
     struct scoreboard_slot *board;
     struct workbench *bench;
     TAILQ_HEAD(definition_list, definition) definitions; /* last used first; see definitions.h */
@@ -49,6 +53,11 @@ _Noreturn void worker_leave(int code);
 /* receive.c: waits for the next frame; ends the process when the channel is closed or a stop was asked for. Its tail
  * is good until the next call. */
 void worker_receive(struct worker *, struct frame *);
+/* While a frame is acted on: what has come in the meantime. Answers go to `answer`, everything else is kept for
+ * worker_receive. Does not wait. */
+void worker_overhear(struct worker *, void (*answer)(void *context, const struct message_answer *, const char *json,
+                                                     size_t length),
+                     void *context);
 /* The server spoke nonsense: says so and ends the process. */
 _Noreturn void worker_confused(const char *what);
 
