@@ -101,6 +101,11 @@ struct entry_key {
 };
 struct entry_key entry_key(char letter, uint64_t number);
 uint64_t entry_key_number(const char *bytes); /* of ENTRY_KEY_SIZE bytes */
+/* Reads `count` decimal numbers from an entry's value, each with a space behind it; returns how many bytes they took, 0
+ * when it is none such. */
+size_t entry_numbers(const char *value, size_t length, uint64_t *numbers, unsigned count);
+/* -1 with an error that names the object. */
+int entry_nonsense(const struct object *, const char *key, size_t key_length, struct error *);
 
 /* ---- memory ---- */
 
@@ -121,6 +126,8 @@ bool object_ahead(const struct object *, unsigned group, const struct object_cal
 
 int64_t object_now_ns(const struct object *);
 int64_t object_wall_ms(const struct object *);
+/* When the wall clock's time will have come, for timers; may be past. */
+int64_t object_at_ns(const struct object *, int64_t wall_ms);
 /* Fires ops->timer at or after at_ns; INT64_MAX stops it. Setting it anew is fine. */
 void object_timer_set(struct object *, struct object_timer *, int64_t at_ns);
 void object_timer_stop(struct object *, struct object_timer *);

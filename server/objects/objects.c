@@ -87,35 +87,6 @@ void answer_integer(struct object_call *call, const char *name, int64_t value)
     buf_printf(&call->answer, "{\"%s\":%lld}", name, (long long)value);
 }
 
-void object_entry_put(struct object *object, const void *key, size_t key_length, const void *value, size_t length)
-{
-    const struct object_ports *ports = &object->all->ports;
-    ports->entry_put(ports->context, object->id, key, key_length, value, length);
-}
-
-void object_entry_drop(struct object *object, const void *key, size_t key_length)
-{
-    const struct object_ports *ports = &object->all->ports;
-    ports->entry_drop(ports->context, object->id, key, key_length);
-}
-
-struct entry_key entry_key(char letter, uint64_t number)
-{
-    struct entry_key key;
-    key.bytes[0] = letter;
-    for (unsigned i = 1; i < ENTRY_KEY_SIZE; i++)
-        key.bytes[i] = (char)(unsigned char)(number >> (8 * (8 - i)));
-    return key;
-}
-
-uint64_t entry_key_number(const char *bytes)
-{
-    uint64_t number = 0;
-    for (unsigned i = 1; i < ENTRY_KEY_SIZE; i++)
-        number = number << 8 | (unsigned char)bytes[i];
-    return number;
-}
-
 enum object_status object_room(struct object *object, struct object_call *call, size_t more)
 {
     const struct objects *all = object->all;

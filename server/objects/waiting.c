@@ -97,12 +97,22 @@ void call_leave(struct object_call *call)
     object_wake(object, call->group); /* who is first now may want less than this one did */
 }
 
+/* Nobody is there any more to take the answer. */
+static bool is_gone(struct object_call *call)
+{
+    bool gone = call->gone && call->gone(call);
+    if (gone)
+        call->problem[0] = '\0';
+    return gone;
+}
+
 void call_expire(struct object_call *call)
 {
     struct object *object = call->waits_for;
-    enum object_status status;
+    enum object_status status = OBJECT_GIVEN_UP;
     call->may_wait = false;
-    call_try(object, call, &status);
+    if (!is_gone(call))
+        call_try(object, call, &status);
     call_leave(call);
     call_finish(call, status);
     object_settle(object);
@@ -146,8 +156,7 @@ static void try_group(struct object *object, unsigned group)
 {
     for (struct object_call *call; (call = TAILQ_FIRST(&object->waiters[group]));) {
         enum object_status status;
-        if (call->gone && call->gone(call)) {
-            call->problem[0] = '\0';
+        if (is_gone(call)) {
             call_leave(call);
             object->wake &= ~(1U << group);
             call_finish(call, OBJECT_GIVEN_UP);
