@@ -177,6 +177,7 @@ struct run_queue {
 struct worker {
     bool present, ready, extra, stopping, releasing;
     bool late; /* stopped because it took too long to load a function */
+    bool garbled; /* its channel: which of its items wrote there cannot be seen */
     bool dead; /* its slice is being judged: nothing may be taken back from it meanwhile */
     unsigned slot, generation, pid;
     uint64_t request; /* extra */
@@ -292,7 +293,8 @@ void core_worker_offer(struct core *, unsigned slot, unsigned generation, const 
                        const char *offers, size_t length);
 void core_worker_progress(struct core *, unsigned slot, unsigned generation, const struct message_progress *,
                           const char *json, size_t length);
-void core_worker_nonsense(struct core *, unsigned slot, unsigned generation);
+void core_worker_nonsense(struct core *, unsigned slot, unsigned generation); /* by the first item without a result */
+void core_worker_garbled(struct core *, unsigned slot, unsigned generation);  /* bytes that are no frame: by any of them */
 /* After its channel has been drained. The workbench is unmapped by the caller after this. */
 void core_worker_gone(struct core *, unsigned slot, unsigned generation, const struct message_worker_gone *);
 void core_pool_state(struct core *, const struct message_pool_state *);

@@ -47,7 +47,7 @@ static void link_frame(struct link *link, const struct frame *frame)
     else if (sane && frame->type == MESSAGE_offer && message_offer_decode(&offer, frame->body, frame->body_length) == 0)
         core_worker_offer(core, frame->slot, frame->generation, &offer, frame->tail, frame->tail_length);
     else
-        core_worker_nonsense(core, link->slot, link->generation);
+        core_worker_garbled(core, link->slot, link->generation);
 }
 
 /* Reads what is there; false once there is no more to come. */
@@ -59,7 +59,7 @@ static bool link_read(struct link *link)
         link_frame(link, &frame);
     /* Not `broken`: a RUN that its death cut off is no nonsense, and what it said before can still be read. */
     if (link->channel.confused && link->channel.fd >= 0)
-        core_worker_nonsense(&link->engine->core, link->slot, link->generation);
+        core_worker_garbled(&link->engine->core, link->slot, link->generation);
     return status == CHANNEL_OK && !link->channel.confused;
 }
 

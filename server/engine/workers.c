@@ -28,6 +28,14 @@ void core_worker_nonsense(struct core *core, unsigned slot, unsigned generation)
     core->ports.stop_worker(core->ports.context, slot, generation, STOP_PROTOCOL, 0);
 }
 
+void core_worker_garbled(struct core *core, unsigned slot, unsigned generation)
+{
+    struct worker *worker = worker_at(core, slot, generation);
+    if (worker)
+        worker->garbled = true;
+    core_worker_nonsense(core, slot, generation);
+}
+
 static void trim(struct worker *worker)
 {
     if (worker->dead)
@@ -265,6 +273,19 @@ static bool retired_before(const struct worker *worker, const struct message_wor
            atomic_load(&worker->board->run) != worker->run;
 }
 
+/* An item may have written to the channel and been followed by others, whose results came behind that garbage. */
+static bool is_ambiguous(const struct worker *worker)
+{
+    return worker->garbled && worker->count - worker->received > 1;
+}
+
+/* Each of them goes alone from now on, so that next time it is clear. */
+static void part_company(struct worker *worker)
+{
+    for (uint32_t i = worker->received; i < worker->count; i++)
+        trouble_get(worker->job, worker->first + i);
+}
+
 /* Exact blame: the scoreboard says which item ran. A worker that died without having finished or begun anything of its
  * slice was interrupted: that costs the item nothing, but is counted, so that it cannot go on for ever. */
 static enum blame whom_to_blame(const struct worker *worker, const struct message_worker_gone *gone)
@@ -273,7 +294,7 @@ static enum blame whom_to_blame(const struct worker *worker, const struct messag
     bool ours = atomic_load(&board->run) == worker->run && atomic_load(&board->generation) == worker->generation;
     bool running = ours && atomic_load(&board->activity) == ACTIVITY_RUNNING &&
                    atomic_load(&board->index) == worker->first + worker->received;
-    if (worker->received == worker->count || retired_before(worker, gone))
+    if (worker->received == worker->count || retired_before(worker, gone) || is_ambiguous(worker))
         return BLAME_NOBODY;
     if (running || (worker->stopping && worker->stop_cause == STOP_PROTOCOL))
         return BLAME_RUNNING;
@@ -285,8 +306,11 @@ static void abandon_slice(struct core *core, struct worker *worker, const struct
 {
     struct job *job = worker->job;
     worker->dead = true;
-    slice_salvage(core, worker);
+    if (!worker->garbled) /* else who wrote there would get away with the value that it gave afterwards */
+        slice_salvage(core, worker);
     enum blame blame = whom_to_blame(worker, gone);
+    if (is_ambiguous(worker))
+        part_company(worker);
     uint32_t blamed = worker->first + worker->received, next = blamed + (blame != BLAME_NOBODY);
     ranges_add(&job->ready, next, worker->first + worker->count - next);
     if (blame == BLAME_RUNNING)

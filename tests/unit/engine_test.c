@@ -250,6 +250,33 @@ static void garbage_costs_one_item_and_one_worker(void **state)
     sim_check_results(&sim, seq);
 }
 
+/* Bytes that are no frame came from any of the items that have no result yet: none is blamed before it was alone. */
+static void a_garbled_channel_is_blamed_on_who_is_alone(void **state)
+{
+    (void)state;
+    struct sim_ask *ask = sim_submission(&sim, sim_items(0, 4, 4, NULL, 10), JOB_MAP);
+    ask->r.submit.options.processes = 1;
+    ask->r.submit.options.chunksize = 4;
+    int64_t seq = sim_accept(&sim, ask);
+    bool alone = false;
+    for (int i = 0; i < 1000 && !alone; i++) {
+        sim_step(&sim);
+        for (unsigned slot = 0; slot < 4; slot++) {
+            const struct worker *worker = &sim.core.workers[slot];
+            if (!worker->job || worker->first > 2 || worker->first + worker->count <= 2 || !sim.workers[slot].in_item)
+                continue;
+            alone = worker->count == 1;
+            core_worker_garbled(&sim.core, slot, worker->generation);
+        }
+    }
+    assert_true(alone);
+    struct job_view view = sim_end(&sim, seq, 5000);
+    assert_int_equal(view.counts.failed, 1);
+    assert_int_equal(view.counts.succeeded, 3);
+    expect_line(seq, 2, "\"type\":\"protocol\"");
+    sim_check_results(&sim, seq);
+}
+
 static void a_timeout_kills_and_spares_the_neighbours(void **state)
 {
     (void)state;
@@ -848,6 +875,7 @@ int main(int argc, char **argv)
         RULE(an_empty_map_succeeds),
         RULE(only_the_running_item_pays),
         RULE(garbage_costs_one_item_and_one_worker),
+        RULE(a_garbled_channel_is_blamed_on_who_is_alone),
         RULE(a_timeout_kills_and_spares_the_neighbours),
         RULE(a_worker_that_never_begins_is_replaced),
         RULE(attempts_follow_their_backoff),
