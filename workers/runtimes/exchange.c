@@ -68,6 +68,10 @@ static enum turn stray(struct exchange *exchange, const struct reply *reply)
     if (reply->id < exchange->runtime->first_id || reply->id > exchange_id(exchange))
         return nonsense(exchange, "an answer with the id of no item that runs");
     /* A thread of an item that has ended was late. Answers are more serious, but not this item's fault. */
+    if (reply->kind == REPLY_CALL) {
+        calling_late(exchange, reply);
+        return GOES_ON;
+    }
     return reply->kind == REPLY_LOG || reply->kind == REPLY_PROGRESS ? GOES_ON : try_again(exchange);
 }
 
@@ -80,9 +84,13 @@ static enum turn take_reply(struct exchange *exchange, char *line, size_t length
         snprintf(text, sizeof text, "it sent what is no answer: %s", reason);
         return nonsense(exchange, text);
     }
+    if (reply.kind == REPLY_CALL && exchange->runtime->batch)
+        return nonsense(exchange, "it made a call on descriptor 4");
     if (reply.id != exchange_id(exchange))
         return stray(exchange, &reply);
-    if (reply.kind == REPLY_VALUE)
+    if (reply.kind == REPLY_CALL)
+        calling_ask(exchange, &reply);
+    else if (reply.kind == REPLY_VALUE)
         item_value(exchange, reply.text.at, reply.text.length);
     else if (reply.kind == REPLY_ERROR)
         item_error(exchange, &reply);
@@ -100,7 +108,8 @@ static enum turn check_rest(struct exchange *exchange, struct source *source)
 {
     size_t line = source->bytes.length - source->start;
     if (!source->skipping) {
-        if (line <= exchange->value_max + LINE_OVERHEAD)
+        if (line <= exchange->value_max + LINE_OVERHEAD ||
+            (line <= CALL_LINE_MAX && reply_begins_call(source->bytes.data + source->start, line)))
             return GOES_ON;
         if (!reply_begins_value(source->bytes.data + source->start, line, exchange_id(exchange)))
             return nonsense(exchange, "it sent a line that is too long");
@@ -112,12 +121,70 @@ static enum turn check_rest(struct exchange *exchange, struct source *source)
     return source->skipped > SKIPPED_MAX ? nonsense(exchange, "it sent a value without end") : GOES_ON;
 }
 
+/* ---- what a runtime that takes batches says on descriptor 3: notices and calls ---- */
+
+static enum turn said_nonsense(struct exchange *exchange)
+{
+    if (exchange->end - exchange->current > 1)
+        return try_again(exchange);
+    return nonsense(exchange, "it wrote on descriptor 3, which is poold's");
+}
+
+static enum turn take_said_line(struct exchange *exchange, char *line, size_t length)
+{
+    struct source *said = &exchange->runtime->said;
+    struct reply reply;
+    const char *reason;
+    if (!reply_parse(line, length, &reply, &reason) || reply.kind != REPLY_CALL)
+        return said_nonsense(exchange);
+    if (reply.id > exchange_id(exchange)) {
+        exchange->ahead = true;
+        said->start = said->looked = (size_t)(line - said->bytes.data); /* for later */
+    } else if (reply.id == exchange_id(exchange)) {
+        calling_ask(exchange, &reply);
+    } else {
+        return stray(exchange, &reply);
+    }
+    return GOES_ON;
+}
+
+/* What the current item has said came before its answer on descriptor 4, and behind the answer of the item before it.
+ * So this stops at the first call of a later item. */
+static enum turn take_said(struct exchange *exchange)
+{
+    struct source *said = &exchange->runtime->said;
+    enum turn turn = GOES_ON;
+    size_t length;
+    char *line;
+    exchange->ahead = false;
+    exchange->half_said = exchange->said_more;
+    if (said->start == said->bytes.length)
+        return GOES_ON;
+    while (turn == GOES_ON && !exchange->ahead && (line = source_line(said, &length)))
+        if (length > 0)
+            turn = take_said_line(exchange, line, length);
+    source_tidy(said);
+    if (turn != GOES_ON || exchange->ahead || said->bytes.length == 0)
+        return turn;
+    exchange->half_said = exchange->runtime->talk != -1; /* else the rest will never come */
+    bool sane = said->bytes.data[0] == '{' && said->bytes.length <= CALL_LINE_MAX;
+    return sane ? GOES_ON : said_nonsense(exchange);
+}
+
+/* False when the current item's answer must not be looked for yet. */
+static bool may_answer(struct exchange *exchange, enum turn *turn)
+{
+    if (*turn == GOES_ON && exchange->runtime->batch && exchange->current < exchange->end)
+        *turn = take_said(exchange);
+    return *turn == GOES_ON && exchange->current < exchange->end && (exchange->ahead || !exchange->half_said);
+}
+
 static enum turn take_lines(struct exchange *exchange, struct source *source)
 {
     enum turn turn = GOES_ON;
     size_t length;
     char *line;
-    while (turn == GOES_ON && exchange->current < exchange->end && (line = source_line(source, &length))) {
+    while (may_answer(exchange, &turn) && (line = source_line(source, &length))) {
         if (source->skipping) {
             source->skipping = false;
             item_too_large(exchange, source->skipped + length);
@@ -160,22 +227,29 @@ static bool read_said(struct exchange *exchange)
 {
     struct runtime *runtime = exchange->runtime;
     size_t before = runtime->said.bytes.length;
+    exchange->said_more = false;
     if (runtime->talk == -1)
         return false;
     if (source_read(&runtime->said, runtime->talk) == -1) {
         fd_close(&runtime->talk);
         exchange->silent_ns = clock_mono_ns();
     }
+    exchange->said_more = runtime->said.bytes.length - before >= READ_TURN;
     return runtime->said.bytes.length > before;
 }
 
-static bool is_only_notices(struct source *said)
+/* Answers, as far as what was said allows. */
+static enum turn take_batch(struct exchange *exchange)
 {
-    for (size_t i = said->start; i < said->bytes.length; i++)
-        if (said->bytes.data[i] != '\n')
-            return false;
-    source_clear(said);
-    return true;
+    for (;;) {
+        enum turn turn = take_lines(exchange, &exchange->runtime->answered);
+        if (turn != GOES_ON || !exchange->ahead)
+            return turn;
+        /* The answer that came before the call has been written meanwhile, or never will be. */
+        if (!read_answers(exchange->runtime))
+            return said_nonsense(exchange);
+        read_said(exchange);
+    }
 }
 
 /* Everything that has come, and then what it means. */
@@ -189,11 +263,7 @@ static enum turn read_all(struct exchange *exchange)
         exchange->lively_ns = clock_mono_ns();
     if (!runtime->batch)
         return take_lines(exchange, &runtime->said);
-    if (is_only_notices(&runtime->said))
-        return take_lines(exchange, &runtime->answered);
-    if (exchange->end - exchange->current > 1)
-        return try_again(exchange);
-    return nonsense(exchange, "it wrote on descriptor 3, which is poold's");
+    return take_batch(exchange);
 }
 
 /* ---- waiting ---- */
@@ -280,17 +350,20 @@ static enum turn take_turn(struct exchange *exchange)
         {.fd = runtime->printed[0], .events = POLLIN},
         {.fd = runtime->printed[1], .events = POLLIN},
         {.fd = exchange->host->stop_fd, .events = POLLIN},
-        {.fd = exchange->host->channel_fd, .events = POLLRDHUP},
+        {.fd = exchange->host->channel_fd,
+         .events = (short)(exchange->host->incoming ? POLLIN | POLLRDHUP : POLLRDHUP)},
     };
     poll(fds, sizeof fds / sizeof *fds, wait_ms(exchange));
     if (sending)
         request_send(exchange);
+    if (fds[5].revents & POLLIN)
+        calling_hear(exchange);
     if (fds[1].revents) /* before reading: what it said at its very end is there now */
         return has_ended(exchange);
     enum turn turn = read_all(exchange);
     if (turn != GOES_ON)
         return turn;
-    if (fds[4].revents || fds[5].revents)
+    if (fds[4].revents || (fds[5].revents & ~POLLIN))
         return stop(exchange);
     return check_limits(exchange);
 }
@@ -304,6 +377,14 @@ static void empty_answers(struct runtime *runtime)
     if (runtime->answers_read > 0)
         CHECK(ftruncate(runtime->answers, 0) == 0, "ftruncate: %s", strerror(errno));
     runtime->answers_read = runtime->answers_freed = 0;
+}
+
+/* It has not read all that it was told, and can be told nothing else. */
+static enum turn end_in_a_line(struct exchange *exchange)
+{
+    struct child_end end;
+    runtime_kill(exchange->runtime, 0, &end);
+    return BROKEN;
 }
 
 static size_t value_max(const struct runtime *runtime, const struct assignment *assignment)
@@ -334,6 +415,8 @@ enum exchanged exchange_run(struct runtime *runtime, const struct assignment *as
     do
         turn = take_turn(&exchange);
     while (turn == GOES_ON);
+    if (turn == ALL_ENDED && exchange.sent < exchange.request.length)
+        turn = end_in_a_line(&exchange);
     buf_free(&exchange.request);
     if (turn == ALL_ENDED && runtime->batch)
         empty_answers(runtime);

@@ -21,11 +21,14 @@ struct exchange {
     size_t value_max;
     pid_t pid;         /* of the process, also when it has gone */
     struct log_cap logs[2];
-    struct buf request;
-    size_t sent;       /* bytes of the request */
+    struct buf request; /* and answers to calls behind it */
+    size_t sent;        /* bytes of it */
     int64_t silent_ns; /* when it closed its end of descriptor 3; 0 = it has not */
     int64_t lively_ns; /* when something came last */
     bool came;         /* something did, this turn */
+    bool said_more;    /* not all that was said has been read this turn */
+    bool half_said;    /* what is being said may be the current item's: its answer has to wait */
+    bool ahead;        /* a call of a later item has come */
     /* limits */
     int64_t peak;      /* resident bytes seen while the current item ran */
     clockid_t cpu_clock;
@@ -41,6 +44,16 @@ static inline uint64_t exchange_id(const struct exchange *exchange)
 void request_write(struct exchange *);
 /* As much of it as goes without waiting. That nobody reads is noticed by its end. */
 void request_send(struct exchange *);
+
+/* calling.c: calls to shared objects. */
+/* The current item makes one. */
+void calling_ask(struct exchange *, const struct reply *);
+/* One that has ended does. */
+void calling_late(struct exchange *, const struct reply *);
+/* The same while no item runs; false when it cannot be told. */
+bool calling_between(struct runtime *, const struct reply *);
+/* The channel is readable: answers go their way. */
+void calling_hear(struct exchange *);
 
 /* ends.c: the current item begins, or all have ended. */
 void item_begin(struct exchange *);

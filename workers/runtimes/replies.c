@@ -6,6 +6,8 @@
 
 #define BEFORE_ID "{\"id\":"
 #define BEFORE_VALUE ",\"value\":"
+#define BEFORE_CALL ",\"call\":"
+#define BEFORE_REQUEST ",\"request\":"
 
 /* ---- strings ---- */
 
@@ -95,22 +97,49 @@ bool reply_key_is(const struct scan_walk *walk, const char *key)
     return (size_t)(walk->key_end - walk->key) == length && memcmp(walk->key, key, length) == 0;
 }
 
-/* What most lines are: {"id":DIGITS,"value":VALUE} and nothing else. */
-static bool parse_value_line(char *line, char *end, struct reply *reply)
+/* WORD and digits; NULL when they are not there. */
+static char *read_number(char *at, char *end, const char *word, size_t length, uint64_t *number)
 {
-    size_t before = sizeof BEFORE_ID - 1, between = sizeof BEFORE_VALUE - 1;
-    char *at = line + before;
-    if ((size_t)(end - line) < before + between + 3 || memcmp(line, BEFORE_ID, before) != 0)
+    enum { DIGITS_MAX = 18 };
+    if (at == NULL || (size_t)(end - at) <= length || memcmp(at, word, length) != 0)
+        return NULL;
+    char *digits = at += length;
+    for (*number = 0; at < end && *at >= '0' && *at <= '9' && at < digits + DIGITS_MAX; at++)
+        *number = *number * 10 + (uint64_t)(*at - '0');
+    return at == digits ? NULL : at;
+}
+
+/* WORD and a value behind which the line ends. */
+static bool read_last(char *at, char *end, const char *word, size_t length, struct piece *value)
+{
+    if ((size_t)(end - at) <= length || memcmp(at, word, length) != 0)
         return false;
-    for (reply->id = 0; at < end && *at >= '0' && *at <= '9' && at < line + before + 18; at++)
-        reply->id = reply->id * 10 + (uint64_t)(*at - '0');
-    if (at == line + before || (size_t)(end - at) < between || memcmp(at, BEFORE_VALUE, between) != 0)
-        return false;
-    char *value = at + between, *after = scan_value_flatten(value, end, NULL, NULL);
+    at += length;
+    char *after = scan_value_flatten(at, end, NULL, NULL);
     if (after == NULL || after != end - 1 || *after != '}')
         return false;
-    reply->kind = REPLY_VALUE;
-    reply->text = (struct piece){value, (size_t)(after - value)};
+    *value = (struct piece){at, (size_t)(after - at)};
+    return true;
+}
+
+/* What most lines are: {"id":DIGITS,"value":VALUE}, or {"id":DIGITS,"call":DIGITS,"request":VALUE}, and nothing else.
+ */
+static bool parse_usual_line(char *line, char *end, struct reply *reply)
+{
+    uint64_t number;
+    char *at = read_number(line, end, BEFORE_ID, sizeof BEFORE_ID - 1, &reply->id);
+    if (at == NULL)
+        return false;
+    if (read_last(at, end, BEFORE_VALUE, sizeof BEFORE_VALUE - 1, &reply->text)) {
+        reply->kind = REPLY_VALUE;
+        return true;
+    }
+    at = read_number(at, end, BEFORE_CALL, sizeof BEFORE_CALL - 1, &number);
+    if (at == NULL || number > UINT32_MAX ||
+        !read_last(at, end, BEFORE_REQUEST, sizeof BEFORE_REQUEST - 1, &reply->text) || *reply->text.at != '{')
+        return false;
+    reply->kind = REPLY_CALL;
+    reply->call = (uint32_t)number;
     return true;
 }
 
@@ -149,12 +178,24 @@ static bool parse_stream(struct reply *reply, const struct scan_walk *walk)
     return reply->stream != 0;
 }
 
+static bool parse_call(struct reply *reply, const struct scan_walk *walk, const char **reason)
+{
+    long long number;
+    if (walk->kind != SCAN_NUMBER || scan_integer(walk->value, walk->value_end, &number) == -1 || number < 0 ||
+        number > UINT32_MAX)
+        return *reason = "a call without a proper number", false;
+    reply->call = (uint32_t)number;
+    return true;
+}
+
 /* What a line may say beside its id; `walk` is at a member. */
 static bool parse_member(struct reply *reply, const struct scan_walk *walk, struct piece *error, bool *found,
                          const char **reason)
 {
     if (reply_key_is(walk, "stream"))
         return parse_stream(reply, walk) || (*reason = "a stream that is neither stdout nor stderr", false);
+    if (reply_key_is(walk, "call"))
+        return parse_call(reply, walk, reason);
     if (*found)
         return *reason = "more than one answer in a line", false;
     *found = true;
@@ -163,6 +204,8 @@ static bool parse_member(struct reply *reply, const struct scan_walk *walk, stru
         reply->kind = REPLY_VALUE;
     } else if (reply_key_is(walk, "progress")) {
         reply->kind = REPLY_PROGRESS;
+    } else if (reply_key_is(walk, "request") && walk->kind == SCAN_OBJECT) {
+        reply->kind = REPLY_CALL;
     } else if (reply_key_is(walk, "log") && walk->kind == SCAN_STRING) {
         reply->kind = REPLY_LOG; /* unescaped once the whole line is known to be good */
     } else if (reply_key_is(walk, "error") && walk->kind == SCAN_OBJECT) {
@@ -199,7 +242,7 @@ bool reply_parse(char *line, size_t length, struct reply *reply, const char **re
     struct piece error = {0};
     struct scan_walk walk;
     *reply = (struct reply){0};
-    if (parse_value_line(line, end, reply))
+    if (parse_usual_line(line, end, reply))
         return true;
     if (length == 0 || *line != '{')
         return *reason = "no JSON object", false;
@@ -222,14 +265,29 @@ static const char *skip_word(const char *at, const char *end, const char *word)
     return (size_t)(end - at) >= length && memcmp(at, word, length) == 0 ? at + length : NULL;
 }
 
+static const char *skip_words(const char *at, const char *end, const char *const *words)
+{
+    for (; at && *words; words++)
+        at = skip_word(at, end, *words);
+    return at;
+}
+
 bool reply_begins_value(const char *line, size_t length, uint64_t id)
 {
     char digits[24];
-    const char *at = line, *end = line + length;
     snprintf(digits, sizeof digits, "%llu", (unsigned long long)id);
-    const char *const words[] = {"{", "\"id\"", ":", digits, ",", "\"value\"", ":"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if ((at = skip_word(at, end, words[i])) == NULL)
-            return false;
-    return true;
+    const char *const words[] = {"{", "\"id\"", ":", digits, ",", "\"value\"", ":", NULL};
+    return skip_words(line, line + length, words);
+}
+
+bool reply_begins_call(const char *line, size_t length)
+{
+    const char *const before[] = {"{", "\"id\"", ":", NULL}, *const behind[] = {",", "\"call\"", ":", NULL};
+    const char *end = line + length, *at = skip_words(line, end, before);
+    if (at == NULL)
+        return false;
+    at = scan_space(at, end);
+    while (at < end && *at >= '0' && *at <= '9')
+        at++;
+    return skip_words(at, end, behind);
 }

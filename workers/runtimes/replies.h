@@ -8,7 +8,7 @@
 
 #include "wire/scan.h"
 
-enum reply_kind { REPLY_VALUE, REPLY_ERROR, REPLY_PROGRESS, REPLY_LOG };
+enum reply_kind { REPLY_VALUE, REPLY_ERROR, REPLY_PROGRESS, REPLY_LOG, REPLY_CALL };
 
 struct piece {
     char *at; /* NULL: not there */
@@ -18,8 +18,9 @@ struct piece {
 struct reply {
     enum reply_kind kind;
     uint64_t id;
-    struct piece text; /* the value or progress: JSON; of a log: its bytes; of an error: its message, with a NUL after */
+    struct piece text; /* the value, progress or request: JSON; of a log: its bytes; of an error: its message, with a NUL after */
     unsigned stream;   /* of a log: 1 out, 2 err */
+    uint32_t call;     /* its number */
     bool memory;       /* an error of type "memory" (or a MemoryError) */
     struct piece class_name, traceback;
 };
@@ -28,6 +29,8 @@ struct reply {
 bool reply_parse(char *line, size_t length, struct reply *, const char **reason);
 /* True for the beginning of a value's line: enough to know whose it is when it is too long to be read. */
 bool reply_begins_value(const char *line, size_t length, uint64_t id);
+/* The same for a call's. */
+bool reply_begins_call(const char *line, size_t length);
 /* Turns a valid JSON string with its quotes into its bytes, in place, with a NUL behind. */
 struct piece reply_unescape(char *string, char *end);
 /* True when the member that the walk is at has this key (which needs no escapes). */

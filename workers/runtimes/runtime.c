@@ -139,7 +139,22 @@ static void append_reason(const struct runtime *runtime, struct buf *text)
     buf_append(text, runtime->reason.data ? runtime->reason.data : "", runtime->reason.length);
 }
 
-/* What it said or did between items is nobody's: it is forgotten, and if it has ended it is replaced. */
+/* What it said between items: notices, and calls of threads that were late; no sane one says anything else. */
+static bool has_said_well(struct runtime *runtime)
+{
+    struct source *said = &runtime->said;
+    struct reply reply;
+    const char *reason;
+    size_t length;
+    bool well = true;
+    for (char *line; well && (line = source_line(said, &length));)
+        well = length == 0 || (reply_parse(line, length, &reply, &reason) && reply.kind == REPLY_CALL &&
+                               reply.id < runtime->next_id && calling_between(runtime, &reply));
+    source_tidy(said);
+    return well && (said->bytes.length == 0 || said->bytes.data[0] == '{');
+}
+
+/* What it did between items is nobody's: it is forgotten, and if it has ended it is replaced. */
 static bool is_well(struct runtime *runtime)
 {
     struct pollfd fds[] = {{.fd = runtime->child.pidfd, .events = POLLIN},
@@ -152,10 +167,7 @@ static bool is_well(struct runtime *runtime)
         return true;
     runtime_drop_output(runtime);
     bool ended = fds[1].revents && source_read(&runtime->said, runtime->talk) == -1;
-    for (size_t i = 0; i < runtime->said.bytes.length; i++)
-        ended |= runtime->said.bytes.data[i] != '\n';
-    source_clear(&runtime->said);
-    return !fds[0].revents && !ended;
+    return !fds[0].revents && has_said_well(runtime) && !ended;
 }
 
 static enum started ensure(struct runtime *runtime)
@@ -196,6 +208,7 @@ static struct pace *pace_of(struct runtime *runtime, const char *function)
         pace = &runtime->paces[runtime->paces_next++ % PACES];
         snprintf(pace->function, sizeof pace->function, "%s", function);
         pace->window = 1;
+        pace->calls = false;
     }
     return pace;
 }
@@ -218,9 +231,9 @@ static uint32_t window(const struct runner *runner, const struct assignment *ass
     if (!is_alive(runtime) || !runtime->batch || assignment->once || runtime->careful > 0 || pace == NULL ||
         manifest->limits.memory > 0 || manifest->limits.cpu_s > 0)
         return 1;
-    if (most > 0 && pace->window > most - runtime->ran)
+    if (most > 0 && !pace->calls && pace->window > most - runtime->ran)
         return most - runtime->ran;
-    return pace->window;
+    return pace->calls ? 1 : pace->window;
 }
 
 /* ---- runner_kind ---- */
@@ -247,7 +260,9 @@ static enum exchanged run_batch(struct runtime *runtime, const struct assignment
     uint32_t first = *place, most = window(&runtime->base, assignment);
     uint32_t end = count - first < most ? count : first + most;
     int64_t began_ns = clock_mono_ns();
+    runtime->calls = false;
     enum exchanged exchanged = exchange_run(runtime, assignment, tasks, place, end);
+    pace->calls |= runtime->calls;
     if (exchanged == EXCHANGED)
         adapt_pace(pace, end - first, clock_mono_ns() - began_ns);
     if (exchanged != EXCHANGED)

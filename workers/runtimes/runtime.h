@@ -15,6 +15,7 @@ enum {
     PACES = 16,                /* functions of which the speed is remembered */
     READ_PIECE = 64 * 1024,
     READ_TURN = 1024 * 1024,   /* at most so much of a descriptor before the others are looked at */
+    CALL_LINE_MAX = 9 * 1024 * 1024,
     LINE_OVERHEAD = 320 * 1024 /* of a line over its value: errors with their tracebacks, pieces of a log */
 };
 
@@ -35,6 +36,7 @@ void source_clear(struct source *);
 struct pace {
     char function[MANIFEST_NAME_MAX + 8];
     uint32_t window;
+    bool calls; /* it has made calls to shared objects: what waits for one must not hold up others */
 };
 
 struct runtime {
@@ -50,6 +52,7 @@ struct runtime {
     uint64_t first_id;    /* of this process */
     uint64_t next_id;
     uint32_t ran;         /* items of this process */
+    bool calls;           /* an item of the present batch has made calls */
     struct pace paces[PACES];
     unsigned paces_next;
     uint32_t careful;     /* so many items are run one by one, because it is not clear who prints or talks nonsense */

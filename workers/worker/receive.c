@@ -77,8 +77,8 @@ static void keep(struct worker *worker, const struct frame *frame)
     TAILQ_INSERT_TAIL(&worker->kept, kept, next);
 }
 
-void worker_overhear(struct worker *worker, void (*answer)(void *context, const struct message_answer *,
-                                                           const char *json, size_t length),
+void worker_overhear(struct worker *worker,
+                     void (*answer)(void *context, const struct message_answer *, const char *json, size_t length),
                      void *context)
 {
     struct frame frame;
