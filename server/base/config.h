@@ -34,6 +34,7 @@ struct config {
     int64_t max_body;          /* bytes of one JSON body; default 64 MiB (NDJSON is not limited) */
     int64_t max_item;          /* bytes of one item; default 8 MiB (the frame's limit) */
     int64_t max_value;         /* bytes of one value; default 8 MiB (the frame's limit) */
+    int64_t max_objects;       /* bytes: memory for the elements of shared objects; default 256 MiB */
     int64_t min_free;          /* bytes: below this much free disk, submissions get 507; default 64 MiB */
     unsigned max_connections;  /* default 1024 */
     unsigned max_connections_per_address; /* default 512 */

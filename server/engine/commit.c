@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "engine/core.h"
+#include "engine/shared.h"
 
 struct write_end {
     void (*after)(struct core *, struct store_write *, void *context);
@@ -154,6 +154,7 @@ void turn_flush(struct core *core)
     put_dirty(core);
     struct turn *turn = core->turn;
     core->turn = NULL;
+    shared_flushed(core);
     core->flying = turn;
     if (turn->write->first)
         write_submit(core, turn->write);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "engine/functions.h"
+#include "engine/shared.h"
 
 enum { REAP_ROWS = 64 };
 
@@ -54,6 +55,7 @@ void core_tick(struct core *core)
     int64_t now = core->ports.now_ns(core->ports.context);
     jobs_tick(core, now);
     workers_tick(core, now);
+    shared_watch(core, now);
     probes_tick(core, now);
     follow_deadlines(core, now);
     storage_tick(core, now);
@@ -67,8 +69,14 @@ bool core_busy(const struct core *core)
            core->job_count > core->lingering_count || core->draining;
 }
 
+int64_t core_due_ns(const struct core *core)
+{
+    return core->shared->next_ns;
+}
+
 void core_turn_end(struct core *core)
 {
+    shared_tick(core);
     turn_flush(core); /* first: dispatch waits while too much is unwritten */
     dispatch(core);
     turn_flush(core);
@@ -114,6 +122,7 @@ static void give_back(struct core *core, struct job *job)
 void core_shutdown(struct core *core)
 {
     struct job *job, *next;
+    shared_close(core); /* first: calls that are taken back may still say something */
     turn_drop(core, &core->flying);
     turn_drop(core, &core->turn);
     HASH_ITER(hh, core->jobs, job, next)

@@ -12,6 +12,7 @@
  *   requests  the table of requests             recover    what the last life left
  *   functions what can be called, and when      definitions the manifests in force, their state
  *   probes    finding out what they offer       catalog    the list for GET /v1/functions
+ *   shared…   objects that tasks and clients share
  *
  * The way of an item: ready range → slice → worker → checked line → batch with a position → (commit) → recent + store
  * → whoever follows. Nothing is shown before its commit. */
@@ -67,6 +68,8 @@ struct core;
 struct definition;
 struct function;
 struct manifest_set;
+struct shared;
+struct callers;
 
 /* What the core does to the world. */
 struct core_ports {
@@ -79,6 +82,9 @@ struct core_ports {
     /* Before the first run or probe that names it. */
     void (*define)(void *, unsigned slot, unsigned generation, uint32_t definition, const char *text);
     void (*probe)(void *, unsigned slot, unsigned generation, uint32_t definition); /* answered by core_worker_offer */
+    void (*answer)(void *, unsigned slot, unsigned generation, const struct message_answer *, const char *text,
+                   size_t length);
+    bool (*worker_left)(void *, unsigned slot, unsigned generation); /* its channel is closed at the other end */
     void (*stop_worker)(void *, unsigned slot, unsigned generation, enum stop_cause, unsigned grace_ms);
     void (*release_worker)(void *, unsigned slot,
                            unsigned generation); /* idle and no longer wanted: close its channel */
@@ -197,6 +203,7 @@ struct worker {
     struct definition *definition; /* of that slice, a reference; NULL = built in */
     struct blob *progress;         /* what the running item last said of itself, or NULL */
     uint32_t progress_index;
+    struct callers *callers; /* its items that used shared objects (shared.h), or NULL */
     /* what it knows and what is warm in it (probes.c) */
     struct definition *probe; /* that it is loading, a reference, or NULL; counts as busy */
     int64_t probe_until_ns;
@@ -271,6 +278,7 @@ struct core {
     bool reaping;
     int64_t reap_ns;
 
+    struct shared *shared;
     bool draining;
     bool closing; /* the store takes nothing any more */
     struct engine_counters counters;
@@ -293,6 +301,10 @@ void core_worker_offer(struct core *, unsigned slot, unsigned generation, const 
                        const char *offers, size_t length);
 void core_worker_progress(struct core *, unsigned slot, unsigned generation, const struct message_progress *,
                           const char *json, size_t length);
+/* shared_tasks.c: an item asks something of a shared object. `deaf`: its worker is gone already, so only what needs no
+ * answer is done. */
+void core_worker_call(struct core *, unsigned slot, unsigned generation, const struct message_call *, const char *text,
+                      size_t length, bool deaf);
 void core_worker_nonsense(struct core *, unsigned slot, unsigned generation); /* by the first item without a result */
 void core_worker_garbled(struct core *, unsigned slot, unsigned generation);  /* bytes that are no frame: by any of them */
 /* After its channel has been drained. The workbench is unmapped by the caller after this. */
@@ -310,6 +322,9 @@ void core_reaped(struct core *, struct store_reap *);
 /* Every TICK_NS while core_busy, each second otherwise: timeouts, delays, retries, deadlines, retention. */
 void core_tick(struct core *);
 bool core_busy(const struct core *);
+/* When core_turn_end should come again, though nothing happens: INT64_MAX, or when something of the shared objects is
+ * due (waits, leases: in ms, so the tick is too coarse). */
+int64_t core_due_ns(const struct core *);
 /* After every batch of events: dispatches, and gives the turn to the store. */
 void core_turn_end(struct core *);
 void core_drain(struct core *);

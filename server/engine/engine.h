@@ -146,7 +146,8 @@ struct engine_request {
                                             STORE_FULL, STORE_FAILED, SHUTDOWN: do not look into it */
             bool (*gone)(struct engine_request *); /* may be NULL; engine thread, before a waiting call is served: true
                                             when its client has vanished, so that it takes nothing */
-            bool waiting;                /* the engine's */
+            bool waiting;                /* the engine's, and this too: */
+            void *core;
         } object;
         struct {
             struct engine_request *request; /* ASK_OBJECT; must stay valid until this one comes back, also when it has

@@ -31,6 +31,7 @@ static void link_frame(struct link *link, const struct frame *frame)
     struct message_output output;
     struct message_offer offer;
     struct message_progress progress;
+    struct message_call call;
     bool sane = frame->slot == link->slot && frame->generation == link->generation;
     if (sane && frame->type == MESSAGE_hello && message_hello_decode(&hello, frame->body, frame->body_length) == 0 &&
         hello.protocol == WIRE_PROTOCOL)
@@ -44,6 +45,9 @@ static void link_frame(struct link *link, const struct frame *frame)
     else if (sane && frame->type == MESSAGE_progress &&
              message_progress_decode(&progress, frame->body, frame->body_length) == 0)
         core_worker_progress(core, frame->slot, frame->generation, &progress, frame->tail, frame->tail_length);
+    else if (sane && frame->type == MESSAGE_call && message_call_decode(&call, frame->body, frame->body_length) == 0)
+        core_worker_call(core, frame->slot, frame->generation, &call, frame->tail, frame->tail_length,
+                         link->channel.eof || link->channel.broken);
     else if (sane && frame->type == MESSAGE_offer && message_offer_decode(&offer, frame->body, frame->body_length) == 0)
         core_worker_offer(core, frame->slot, frame->generation, &offer, frame->tail, frame->tail_length);
     else

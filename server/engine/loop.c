@@ -81,10 +81,36 @@ static void set_timer(struct engine *engine)
     uv_timer_start(&engine->timer, on_tick, ms, ms);
 }
 
+static void on_due(uv_timer_t *timer);
+
+/* Waits and leases of shared objects end to the millisecond. */
+static void set_due_timer(struct engine *engine)
+{
+    int64_t due = core_due_ns(&engine->core);
+    if (due == engine->due_ns)
+        return;
+    engine->due_ns = due;
+    int64_t ms = (due - clock_mono_ns() + NS_PER_MS - 1) / NS_PER_MS;
+    if (due == INT64_MAX)
+        uv_timer_stop(&engine->due_timer);
+    else
+        uv_timer_start(&engine->due_timer, on_due, ms > 0 ? (uint64_t)ms : 0, 0);
+}
+
+static void on_due(uv_timer_t *timer)
+{
+    struct engine *engine = timer->data;
+    engine->due_ns = 0; /* it must be set again, also to the same moment: this one may have come a little early */
+    core_turn_end(&engine->core);
+    set_due_timer(engine);
+    set_timer(engine);
+}
+
 static void on_check(uv_check_t *check)
 {
     struct engine *engine = check->data;
     core_turn_end(&engine->core);
+    set_due_timer(engine);
     set_timer(engine);
     if (!engine->settled && core_functions_settled(&engine->core)) {
         engine->settled = true;
@@ -127,9 +153,12 @@ void engine_loop_init(struct engine *engine, int control_fd)
     CHECK(engine->wake_fd >= 0 && uv_poll_init(&engine->loop, &engine->wake_poll, engine->wake_fd) == 0, "no eventfd");
     uv_check_init(&engine->loop, &engine->check);
     uv_timer_init(&engine->loop, &engine->timer);
+    uv_timer_init(&engine->loop, &engine->due_timer);
+    engine->due_ns = INT64_MAX;
     channel_init(&engine->control, control_fd);
     CHECK(uv_poll_init(&engine->loop, &engine->control_poll, control_fd) == 0, "cannot poll");
     engine->wake_poll.data = engine->check.data = engine->timer.data = engine->control_poll.data = engine;
+    engine->due_timer.data = engine;
     mailbox_init(&engine->requests, engine_wake, engine);
     mailbox_init(&engine->written, engine_wake, engine);
     mailbox_init(&engine->loaded, engine_wake, engine);

@@ -1,4 +1,5 @@
 /* ports: what the core does to the world: frames to workers, wishes to the supervisor, work for the store. */
+#include <poll.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -49,6 +50,22 @@ static void port_probe(void *context, unsigned slot, unsigned generation, uint32
     unsigned char body[MESSAGE_BODY_MAX];
     struct message_probe probe = {.definition = definition};
     tell_worker(context, MESSAGE_probe, slot, generation, body, message_probe_encode(&probe, body), NULL, 0);
+}
+
+static void port_answer(void *context, unsigned slot, unsigned generation, const struct message_answer *answer,
+                        const char *text, size_t length)
+{
+    unsigned char body[MESSAGE_BODY_MAX];
+    tell_worker(context, MESSAGE_answer, slot, generation, body, message_answer_encode(answer, body), text, length);
+}
+
+static bool port_worker_left(void *context, unsigned slot, unsigned generation)
+{
+    const struct link *link = ((struct engine *)context)->links[slot];
+    if (!link || link->generation != generation || link->channel.fd < 0 || link->channel.eof)
+        return true;
+    struct pollfd peer = {.fd = link->channel.fd, .events = POLLRDHUP};
+    return poll(&peer, 1, 0) > 0 && (peer.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
 static void port_stop_worker(void *context, unsigned slot, unsigned generation, enum stop_cause cause,
@@ -145,6 +162,8 @@ void engine_ports(struct engine *engine, struct core_ports *ports)
         .run = port_run,
         .define = port_define,
         .probe = port_probe,
+        .answer = port_answer,
+        .worker_left = port_worker_left,
         .stop_worker = port_stop_worker,
         .release_worker = port_release,
         .worker_ready = port_worker_ready,

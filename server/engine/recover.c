@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/functions.h"
+#include "engine/shared.h"
 
 struct recovery {
     struct core *core;
@@ -114,6 +115,8 @@ int core_recover(struct core *core, const struct scoreboard *board, struct error
 {
     int64_t last_seq;
     struct job *job, *next;
+    if (shared_open(core, error) != 0)
+        return -1;
     if (store_read_last_seq(core->reader, &last_seq) != STORE_OK ||
         store_read_unfinished(core->reader, restore_job, core) != STORE_OK)
         return error_set(error, "cannot read the unfinished jobs");

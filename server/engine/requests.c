@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "engine/functions.h"
+#include "engine/shared.h"
 
 static void ask_job(struct core *core, struct engine_request *request)
 {
@@ -77,10 +78,12 @@ static void ask_item(struct core *core, struct engine_request *request)
     const struct worker *worker = running_it(core, job, index);
     request->item.state = ITEM_READY;
     request->item.attempt = attempt_number(job, index);
+    request->item.due_ms = 0;
     if (ranges_find(&job->committed, index)) {
         request->item.state = ITEM_DONE;
     } else if (worker) {
-        request->item.state = ITEM_RUNNING;
+        bool waits = shared_waits(core, worker, index, request->item.waits_for, sizeof request->item.waits_for);
+        request->item.state = waits ? ITEM_WAITING : ITEM_RUNNING;
         request->item.slot = worker->slot;
         request->item.started_ms = mono_to_wall(core, atomic_load(&worker->board->started_ns));
         if (worker->progress && worker->progress_index == index)
@@ -186,6 +189,8 @@ static void describe(const struct core *core, const struct worker *worker, struc
         out->index = atomic_load(&worker->board->index);
         out->since_ms = mono_to_wall(core, atomic_load(&worker->board->started_ns));
     }
+    if (shared_waits(core, worker, out->index, out->waits_for, sizeof out->waits_for) && out->state == WORKER_RUNNING)
+        out->state = WORKER_WAITING;
 }
 
 static void count_items_queued(const struct core *core, struct engine_pool *pool)
@@ -220,9 +225,17 @@ static void ask_pool(struct core *core, struct engine_request *request)
         struct engine_worker *out = &pool->workers[pool->worker_count++];
         describe(core, worker, out);
         pool->ready += out->state == WORKER_READY;
-        pool->running += out->state == WORKER_RUNNING;
+        pool->running += out->state == WORKER_RUNNING || out->state == WORKER_WAITING;
+        pool->waiting += out->state == WORKER_WAITING;
         pool->starting += out->state == WORKER_STARTING;
     }
+    objects_counters(core->shared->objects, &pool->objects);
+    if (core->shared->stuck)
+        snprintf(
+            pool->stuck, sizeof pool->stuck,
+            "all %u workers wait for shared objects while items are ready to run; \"isolation\":\"process\" gives a "
+            "way out",
+            core->processes);
     request->pool.pool = pool;
     reply(request, ENGINE_OK);
 }
@@ -240,9 +253,10 @@ void engine_pool_free(struct engine_pool **pool)
 /* ---- the table ---- */
 
 static void (*const handlers[])(struct core *, struct engine_request *) = {
-    [ASK_SUBMIT] = submit,       [ASK_APPEND] = append,     [ASK_JOB] = ask_job,       [ASK_VIEWS] = ask_views,
-    [ASK_RESULTS] = ask_results, [ASK_ITEM] = ask_item,     [ASK_CANCEL] = ask_cancel, [ASK_DELETE] = ask_delete,
-    [ASK_POOL] = ask_pool,       [ASK_RESIZE] = ask_resize,
+    [ASK_SUBMIT] = submit,     [ASK_APPEND] = append,       [ASK_JOB] = ask_job,
+    [ASK_VIEWS] = ask_views,   [ASK_RESULTS] = ask_results, [ASK_ITEM] = ask_item,
+    [ASK_CANCEL] = ask_cancel, [ASK_DELETE] = ask_delete,   [ASK_POOL] = ask_pool,
+    [ASK_RESIZE] = ask_resize, [ASK_OBJECT] = ask_object,   [ASK_OBJECT_GIVE_UP] = ask_object_give_up,
 };
 
 void core_request(struct core *core, struct engine_request *request)

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "engine/functions.h"
 #include "engine/lines.h"
+#include "engine/shared.h"
 #include "wire/scan.h"
 
 void batch_put(struct core *core, struct job *job, uint32_t first, uint32_t count, uint32_t failed, struct blob *lines)
@@ -70,6 +71,8 @@ static void take_mixed(struct core *core, struct worker *worker, uint32_t first,
         struct result_line line;
         const char *next = result_line_read(&line, at, end, first + i);
         CHECK(next, "a checked line reads otherwise now");
+        if (line.failure != FAILURE_NONE && worker->callers)
+            shared_item_failed(core, worker, line.index, line.failure);
         if (line.failure != FAILURE_NONE && again) {
             put_span(core, job, span_first, first + i - span_first, span_failed, from, at);
             note_failure(core, worker, &line, NULL);
@@ -102,6 +105,8 @@ static bool take_lines(struct core *core, struct worker *worker, uint32_t count,
         put_span(core, job, first, good, 0, lines, lines + bytes);
     else
         take_mixed(core, worker, first, good, lines, lines + bytes);
+    if (worker->callers)
+        shared_items_ended(core, worker);
     if (job->view.options.fail_fast && job->view.counts.failed > 0 && !job->stopping)
         job_stop(core, job, false, "an item failed (fail_fast)");
     return good == count && bytes == length;
@@ -120,6 +125,7 @@ static const char *skip_lines(const char *at, const char *end, uint32_t count)
 void slice_end(struct core *core, struct worker *worker)
 {
     struct job *job = worker->job;
+    shared_slice_ended(core, worker, worker->dead);
     worker->job = NULL;
     worker->function->running--;
     worker->function = NULL;

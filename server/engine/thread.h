@@ -37,7 +37,8 @@ struct engine {
     int wake_fd; /* an eventfd; see engine_wake() */
     uv_poll_t wake_poll;
     uv_check_t check;
-    uv_timer_t timer;
+    uv_timer_t timer, due_timer;
+    int64_t due_ns; /* what due_timer is set to; INT64_MAX: not set */
     bool timer_fast, trimmed, settled; /* settled: functions_settled has been noted */
     struct mailbox requests, written, loaded, reaped;
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "engine/functions.h"
 #include "engine/lines.h"
+#include "engine/shared.h"
 
 struct worker *worker_at(struct core *core, unsigned slot, unsigned generation)
 {
@@ -122,7 +123,7 @@ void workers_tick(struct core *core, int64_t now)
             trim(worker); /* first: or the next item would be hit */
             job_settle(core, worker->job);
             stop_worker(core, worker, STOP_TIMEOUT);
-        } else if (hungry || core->draining) {
+        } else if (hungry || core->draining || shared_is_waiting(worker)) { /* who waits, may for an item behind it */
             steal(core, worker, now);
         }
     }
