@@ -120,6 +120,18 @@ static const char *read_member(struct poold_call *it, const char *json, size_t l
     return NULL;
 }
 
+/* ---- shared objects ---- */
+
+static int call_object(struct poold_call *it, const char *request, const char **answer, size_t *length)
+{
+    return plugin_objects_call(&it->objects, it->call, request, answer, length);
+}
+
+static void *map_object(struct poold_call *it, const char *object, size_t *length, char *typecode)
+{
+    return plugin_objects_map(&it->objects, it->call, object, length, typecode);
+}
+
 const struct poold_host plugin_host = {
     .size = sizeof(struct poold_host),
     .version = POOLD_VERSION,
@@ -136,6 +148,8 @@ const struct poold_host plugin_host = {
     .text = read_text,
     .element = read_element,
     .member = read_member,
+    .call = call_object,
+    .map = map_object,
 };
 
 /* Its word against what it said before: -1 needs an error, 0 a value. */
@@ -161,11 +175,13 @@ int plugin_call_run(struct poold_call *it, struct call *call, poold_function_cal
     int result = settle(it, function(&plugin_host, it, buf_cstr(&it->item), call->length));
     json_decref(it->texts);
     it->texts = NULL;
+    plugin_objects_unmap(&it->objects);
     return result;
 }
 
 void plugin_call_free(struct poold_call *it)
 {
     json_decref(it->texts);
+    plugin_objects_free(&it->objects);
     buf_free(&it->item);
 }

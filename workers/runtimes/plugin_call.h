@@ -6,12 +6,14 @@
 
 #include "base/buf.h"
 #include "functions/function.h"
+#include "runtimes/plugin_objects.h"
 #include "sdk/poold.h"
 
 struct poold_call {
     struct call *call; /* while initialise runs: one without item and with room for no value */
     struct buf item;   /* with a NUL behind it */
     json_t *texts;     /* array of what host->text has given, or NULL */
+    struct plugin_objects objects;
     bool answered;
 };
 

@@ -46,6 +46,7 @@
  *
  * Changes
  *   version 1    poold 0.1    first release
+ *                poold 0.2    host: call, map (ask POOLD_HAS(host, call) if it has to run with 0.1, too)
  */
 #ifndef POOLD_H
 #define POOLD_H
@@ -109,6 +110,22 @@ struct poold_host {
     const char *(*element)(struct poold_call *, const char *json, size_t length, const char *previous, size_t *size);
     /* The value of a member of an object; NULL when there is none, or it is something else. */
     const char *(*member)(struct poold_call *, const char *json, size_t length, const char *key, size_t *size);
+
+    /* Shared objects: queues, pipes, locks, dicts, lists, values, arrays; not in initialise. (Since 0.2.) */
+
+    /* Does one operation and waits for its answer; `request` is NUL-terminated:
+     *     {"object":"queues/results","op":"put","args":{"value":7},"wait":5}
+     * `wait` is in seconds, null for ever; without it the call does not wait. 0: *answer is the JSON text that the
+     * operation gives. -1: it is {"type":"full","message":"…"}, and the message is the item's error unless the function
+     * answers something else. Both `answer` (NUL-terminated) and `length` may be NULL; good until the next call, or the
+     * function returns. What an item holds is released when it ends, however it does. All the operations:
+     * server/objects/README.md. */
+    int (*call)(struct poold_call *, const char *request, const char **answer, size_t *length);
+    /* The memory of "arrays/NAME" or "values/NAME" itself, shared with all tasks that map it: *length elements of the
+     * type *typecode (as Python's array has it); each may be NULL. Unmapped when the function returns. Who works on it
+     * beside others takes turns: {"object":"locks/arrays/NAME","op":"acquire","wait":null}, and "release". NULL, with
+     * the error set, when there is no such object. */
+    void *(*map)(struct poold_call *, const char *object, size_t *length, char *typecode);
 };
 
 /* 0 after an answer with host->value or host->value_text, -1 after an error. `item` is one valid JSON value, `length`
