@@ -150,6 +150,14 @@ static enum object_status configure(struct object *object, struct object_call *c
     return OBJECT_OK;
 }
 
+/* The first version is 1: to REST, 0 is none. */
+static enum object_status created(struct object *object, struct object_call *call, const struct arguments *arguments)
+{
+    (void)arguments;
+    call->version = version_next(object, &dict_of(object)->reserved);
+    return OBJECT_OK;
+}
+
 static void inspect(const struct object *object, struct buf *out)
 {
     buf_printf(out, ",\"length\":%zu", dict_count((const struct dict *)object));
@@ -186,6 +194,7 @@ const struct object_kind_ops dict_ops = {
     .size = sizeof(struct dict),
     .implicit = true,
     .configure = configure,
+    .created = created,
     .restore_entry = dict_restore_entry,
     .inspect = inspect,
     .release = dict_release,

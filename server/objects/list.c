@@ -216,6 +216,14 @@ static enum object_status configure(struct object *object, struct object_call *c
     return OBJECT_OK;
 }
 
+/* The first version is 1: to REST, 0 is none. */
+static enum object_status created(struct object *object, struct object_call *call, const struct arguments *arguments)
+{
+    (void)arguments;
+    call->version = version_next(object, &list_of(object)->reserved);
+    return OBJECT_OK;
+}
+
 static void inspect(const struct object *object, struct buf *out)
 {
     buf_printf(out, ",\"length\":%zu", ((const struct list *)object)->count);
@@ -259,6 +267,7 @@ const struct object_kind_ops list_ops = {
     .size = sizeof(struct list),
     .implicit = true,
     .configure = configure,
+    .created = created,
     .restore_entry = list_restore_entry,
     .inspect = inspect,
     .release = list_release,
