@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "objects/inside.h"
+#include "objects/typed.h"
 
 struct objects *objects_new(const struct object_ports *ports, const char *folder, size_t bytes_max, struct error *error)
 {
@@ -88,6 +89,7 @@ int objects_restored(struct objects *all, struct error *error)
             return -1;
         object->wake = 0; /* nobody waits yet */
     }
+    typed_remove_orphans(all, all->folder);
     return 0;
 }
 

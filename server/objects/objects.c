@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "objects/inside.h"
+#include "objects/mapped.h"
 
 /* ---- names ---- */
 
@@ -238,7 +239,8 @@ int64_t objects_tick(struct objects *all, int64_t now_ns)
             call_expire((struct object_call *)(void *)((char *)timer - offsetof(struct object_call, timer)));
         }
     }
-    return timer ? timer->at_ns : INT64_MAX;
+    int64_t sweep_ns = mapped_sweep(now_ns), next_ns = timer ? timer->at_ns : INT64_MAX;
+    return sweep_ns < next_ns ? sweep_ns : next_ns;
 }
 
 void objects_counters(const struct objects *all, struct object_counters *counters)

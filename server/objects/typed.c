@@ -70,6 +70,20 @@ void typed_deleted(struct object *object)
     mapped_delete(&typed_of(object)->mapped, object_now_ns(object));
 }
 
+static bool is_known(void *objects, const char *plural, const char *name, int64_t id)
+{
+    enum object_kind kind;
+    if (object_kind_parse(plural, strlen(plural), &kind) != 0)
+        return true;
+    const struct object *object = object_find(objects, kind, name);
+    return object && object->id == id;
+}
+
+void typed_remove_orphans(struct objects *objects, const char *folder)
+{
+    mapped_remove_orphans(folder, is_known, objects);
+}
+
 /* ---- one element ---- */
 
 enum object_status typed_parse(const struct typed *typed, struct object_call *call, const char *where, const char *at,

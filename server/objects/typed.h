@@ -55,4 +55,7 @@ int typed_restored(struct object *, struct error *error);
 void typed_release(struct object *);
 void typed_deleted(struct object *);
 
+/* At a start, when all objects are there: removes the files of values and arrays that are not. */
+void typed_remove_orphans(struct objects *, const char *folder);
+
 #endif
