@@ -7,11 +7,29 @@
             poold.progress({"done": done})
 
 Outside of poold (in a test of your own, say) all of this is harmless: progress() does nothing, the others give None.
+
+What tasks share, with the names and the ways of multiprocessing (workers/README.md):
+
+    poold.Queue("results").put(7)
+    with poold.Lock("printer"): …
+    poold.Manager().dict("shared")["a"] = 1
+    poold.Value("i", "counter").add(1)
+    poold.Array("d", "a", 1000).memory()
+    receiver, sender = poold.Pipe("p", duplex=False)
+
+These need a task: anywhere else using them is a RuntimeError.
 """
 
 import json
 
-__all__ = ["progress", "job", "index", "attempt", "deadline"]
+# Where to find what only some functions need.
+_LATER = {
+    "poold_objects": ("Queue", "JoinableQueue", "SimpleQueue", "Lock", "RLock", "Semaphore", "BoundedSemaphore", "Pipe",
+                      "Connection", "Manager"),
+    "poold_memory": ("Value", "Array"),
+}
+
+__all__ = ["progress", "job", "index", "attempt", "deadline", *sum(_LATER.values(), ())]
 
 PROGRESS_BYTES_MAX = 16 * 1024
 
@@ -19,10 +37,12 @@ PROGRESS_BYTES_MAX = 16 * 1024
 class _Context:
     """The item that runs; kept by poold_worker, which only moves `id` and `now_ns` from item to item."""
 
-    __slots__ = ("id", "first_id", "first_index", "job", "attempt", "deadline", "began_ns", "now_ns", "send")
+    __slots__ = ("id", "first_id", "first_index", "job", "attempt", "deadline", "began_ns", "now_ns", "called",
+                 "send")
 
     def __init__(self):
         self.id = None  # None: no item runs
+        self.called = False  # the item has asked for something shared
         self.send = None
 
 
@@ -59,3 +79,15 @@ def deadline():
     if _context.id is None or _context.deadline is None:
         return None
     return _context.deadline + (_context.now_ns - _context.began_ns) / 1e9
+
+
+def __getattr__(name):
+    for module, names in _LATER.items():
+        if name in names:
+            value = globals()[name] = getattr(__import__(module), name)
+            return value
+    raise AttributeError(f"module 'poold' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -24,6 +24,7 @@ class Answers:
     """Lines on descriptor 4, and now and then a newline on descriptor 3 that says so."""
 
     noticed_ns = 0
+    writing = RLock()  # descriptor 3: another thread may be in the midst of a long line
 
     @classmethod
     def send(cls, line):
@@ -32,6 +33,11 @@ class Answers:
         now = time.monotonic_ns()
         if now - cls.noticed_ns > NOTICE_NS:
             cls.noticed_ns = now
+            cls.notice()
+
+    @classmethod
+    def notice(cls):
+        with cls.writing:
             os.write(REQUESTS, b"\n")
 
 

@@ -13,31 +13,11 @@ import time
 
 from poold_answers import (
     ANSWERS, LOG_BYTES_MAX, NOTICE_NS, REQUESTS, Answers, context, end_of_item_log, leave_without_channel, stderr, stdout)
+from poold_calls import channel, reset
 from poold_functions import callable_for, functions_of, offer, unpacked
 from poold_values import error_line, error_text, finish, value_line
 
-READ_BYTES = 128 * 1024
-
 # ---- items ----
-
-
-def read_requests():
-    """The lines of descriptor 3, until it ends."""
-    parts = []
-    while True:
-        try:
-            data = os.read(REQUESTS, READ_BYTES)
-        except ConnectionError:
-            return
-        except OSError as error:
-            leave_without_channel(error)
-        if not data:
-            return
-        parts.append(data)
-        if b"\n" in data:
-            lines = b"".join(parts).split(b"\n")
-            parts = [lines.pop()]
-            yield from lines
 
 
 class Unreadable:
@@ -112,11 +92,12 @@ def run_batch(call, request):
             write(ANSWERS, line)
             identity += 1
             now = clock()
-            if now - Answers.noticed_ns > NOTICE_NS:
+            if now - Answers.noticed_ns > NOTICE_NS or item_context.called:
+                item_context.called = False
                 Answers.noticed_ns = now
-                write(REQUESTS, b"\n")
+                Answers.notice()
         item_context.id = None
-        write(REQUESTS, b"\n")
+        Answers.notice()
     except OSError as error:
         leave_without_channel(error)
 
@@ -130,7 +111,7 @@ def no_such_function(module, name):
 
 def serve(module, functions):
     plain = {name: callable_for(name, function) for name, function in functions.items()}
-    for line in read_requests():
+    for line in iter(channel.item, None):
         request, wrap = parse(line)
         name = request["function"]
         call = plain.get(name) or no_such_function(module, name)
@@ -151,6 +132,7 @@ def forked():
         os.dup2(writing, descriptor, inheritable=False)
     os.close(writing)
     context.id = None
+    reset()
     stdout.reset()
     stderr.reset()
 
