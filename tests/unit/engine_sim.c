@@ -99,6 +99,27 @@ static void port_probe(void *context, unsigned slot, unsigned generation, uint32
     atomic_store(&board->loading, definition);
 }
 
+static void port_answer(void *context, unsigned slot, unsigned generation, const struct message_answer *answer,
+                        const char *text, size_t length)
+{
+    struct sim *sim = context;
+    struct sim_worker *worker = worker_of(sim, slot, generation);
+    assert_non_null(worker);
+    assert_true(answer->run == worker->run.run);
+    if (sim->answer_count == sim->answer_capacity) {
+        sim->answer_capacity = sim->answer_capacity ? sim->answer_capacity * 2 : 64;
+        sim->answers = realloc(sim->answers, sim->answer_capacity * sizeof *sim->answers);
+    }
+    assert_string_equal(sim_answer(sim, answer->call), ""); /* once */
+    sim->answers[sim->answer_count++] = (struct sim_answer){*answer, slot, strndup(text, length)};
+}
+
+static bool port_left(void *context, unsigned slot, unsigned generation)
+{
+    const struct sim_worker *worker = worker_of(context, slot, generation);
+    return !worker || worker->state == SIM_DYING || worker->state == SIM_ABSENT;
+}
+
 static void die(struct sim *sim, struct sim_worker *worker, unsigned signal, unsigned exit_code, int64_t after_ms)
 {
     int64_t at = sim->now + after_ms * NS_PER_MS;
@@ -502,7 +523,7 @@ void sim_step(struct sim *sim)
         sim->next_tick = sim->now + (core_busy(&sim->core) ? TICK_NS : NS_PER_S);
         core_tick(&sim->core);
     }
-    core_turn_end(&sim->core);
+    core_turn_end(&sim->core); /* also what core_due_ns tells of */
     if (core_busy(&sim->core) && sim->next_tick > sim->now + TICK_NS)
         sim->next_tick = sim->now + TICK_NS;
 }
@@ -523,6 +544,8 @@ static void init_core(struct sim *sim)
                                .run = port_run,
                                .define = port_define,
                                .probe = port_probe,
+                               .answer = port_answer,
+                               .worker_left = port_left,
                                .stop_worker = port_stop,
                                .release_worker = port_release,
                                .worker_ready = port_ready,
@@ -572,6 +595,7 @@ void sim_open(struct sim *sim, uint64_t seed, unsigned processes)
     sim->config.kill_grace_ms = 100;
     sim->config.max_value = 1 << 20;
     sim->config.idle_runtimes = 2;
+    sim->config.max_objects = 64 << 20;
     sim->store = store_open_memory();
     sim->reader = store_reader_open(sim->store, &error);
     if (!pages)
@@ -672,6 +696,9 @@ void sim_close(struct sim *sim)
         if (sim->workers[slot].bench)
             munmap(sim->workers[slot].bench, sizeof(struct workbench));
     }
+    for (size_t i = 0; i < sim->answer_count; i++)
+        free(sim->answers[i].text);
+    free(sim->answers);
     free(sim->starts);
     drop_functions(sim);
     store_reader_close(&sim->reader);
@@ -755,6 +782,28 @@ int64_t sim_accept(struct sim *sim, struct sim_ask *ask)
     sim_wait(sim, ask, 10000);
     assert_int_equal(ask->r.status, ENGINE_OK);
     return ask->r.seq;
+}
+
+uint32_t sim_call(struct sim *sim, unsigned slot, const char *request)
+{
+    static uint32_t calls;
+    struct sim_worker *worker = &sim->workers[slot];
+    assert_true(worker->state == SIM_BUSY && worker->in_item);
+    deliver(sim, slot); /* what was sent before */
+    struct message_call call = {.run = worker->run.run,
+                                .index = worker->run.first + worker->offset,
+                                .attempt = worker->run.attempt,
+                                .call = ++calls};
+    core_worker_call(&sim->core, slot, worker->generation, &call, request, strlen(request), false);
+    return calls;
+}
+
+const char *sim_answer(const struct sim *sim, uint32_t call)
+{
+    for (size_t i = sim->answer_count; i > 0; i--)
+        if (sim->answers[i - 1].message.call == call)
+            return sim->answers[i - 1].text;
+    return "";
 }
 
 /* ---- looking ---- */

@@ -83,6 +83,12 @@ struct sim_start { /* an item's start, for back-off and order */
     uint32_t index, attempt, slot, definition;
 };
 
+struct sim_answer { /* to a call of a task */
+    struct message_answer message;
+    unsigned slot;
+    char *text;
+};
+
 struct sim {
     uint64_t random;
     int64_t now;
@@ -111,6 +117,8 @@ struct sim {
     /* what may go wrong, in 1/1000 at each opportunity */
     unsigned chaos;
     unsigned commit_ms; /* longest */
+    struct sim_answer *answers;
+    size_t answer_count, answer_capacity;
     struct sim_start *starts;
     size_t start_count, start_capacity;
 };
@@ -151,6 +159,11 @@ char *sim_line(struct sim *, int64_t seq, uint32_t index);
 unsigned sim_attempts(struct sim *, int64_t seq, uint32_t index, enum failure of);
 /* Positions without gaps, each item one result, counts as the rows say. */
 void sim_check_results(struct sim *, int64_t seq);
+
+/* The item that runs in this slot calls; the number of the call is returned. */
+uint32_t sim_call(struct sim *, unsigned slot, const char *request);
+/* What this call was answered, or "" as long as it was not. */
+const char *sim_answer(const struct sim *, uint32_t call);
 
 /* ---- engine_lives.c ---- */
 void random_lives(void **state);
