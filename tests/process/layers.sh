@@ -43,7 +43,7 @@ only_in=(
     "uv.h=server/wire/ server/supervisor/ server/store/ server/objects/ server/engine/ server/http/ server/main.c workers/"
 )
 
-may_fork="server/supervisor/ workers/runtimes/"
+may_fork="server/supervisor/ workers/runtimes/ workers/call/"
 process_makers='(v?fork|posix_spawnp?|clone3?|system|popen|daemon|forkpty)'
 forbidden_symbols='(sqlite3_|MHD_|json_)'
 forbidden_libraries='(sqlite3|microhttpd|jansson)'

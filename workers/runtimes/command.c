@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "runtimes/callers.h"
 #include "wire/scan.h"
 
 #define SAMPLE_NS (15 * NS_PER_MS)
@@ -148,6 +149,21 @@ static int64_t sooner(int64_t a, int64_t b)
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+static void deliver(void *runner, uint32_t place, uint32_t call, const char *json, size_t length)
+{
+    static const char quiet[] = "a quiet call failed: ";
+    struct command *command = runner;
+    if (place != command->place)
+        return;
+    if (call != 0) {
+        callers_answer(call, json, length);
+    } else if (length > 8 && memcmp(json, "{\"error\"", 8) == 0) {
+        took_stderr(command, quiet, sizeof quiet - 1);
+        took_stderr(command, json, length);
+        took_stderr(command, "\n", 1);
+    }
+}
+
 /* The server is gone: nobody wants anything any more. A stop gets half of the grace time: who stops us waits no longer
  * than the whole. */
 static void heed(struct command *command, const struct pollfd waits[WAITS])
@@ -159,6 +175,8 @@ static void heed(struct command *command, const struct pollfd waits[WAITS])
     } else if (waits[WAIT_STOP].revents && command->why != COMMAND_STOPPED) {
         command->why = COMMAND_ENDED;
         end_it(command, COMMAND_STOPPED, SIGTERM, command->host->grace_ms / 2);
+    } else if (waits[WAIT_CHANNEL].revents & POLLIN) {
+        command->host->incoming(command->host->context, deliver, command);
     }
 }
 
@@ -170,18 +188,20 @@ static int unless_stopped(const struct command *command, int fd)
 
 static bool wait_for_news(struct command *command)
 {
-    struct pollfd waits[WAITS] = {
+    const short hearing = command->host->incoming ? POLLIN | POLLRDHUP : POLLRDHUP;
+    struct pollfd waits[WAITS + CALLERS_FDS] = {
         [WAIT_CHILD] = {.fd = command->child.pidfd, .events = POLLIN},
         [WAIT_OUT] = {.fd = command->plumbing->pipes[PIPE_OUT].read, .events = POLLIN},
         [WAIT_ERR] = {.fd = command->plumbing->pipes[PIPE_ERR].read, .events = POLLIN},
         [WAIT_PROGRESS] = {.fd = command->plumbing->pipes[PIPE_PROGRESS].read, .events = POLLIN},
         [WAIT_STOP] = {.fd = unless_stopped(command, command->host->stop_fd), .events = POLLIN},
-        [WAIT_CHANNEL] = {.fd = unless_stopped(command, command->host->channel_fd), .events = POLLRDHUP},
+        [WAIT_CHANNEL] = {.fd = unless_stopped(command, command->host->channel_fd), .events = hearing},
     };
+    unsigned callers = command->why == COMMAND_STOPPED ? 0 : callers_fds(waits + WAITS);
     int64_t until = sooner(sooner(command->deadline_ns, command->kill_ns), command->sample_ns);
     int64_t left = until ? until - clock_mono_ns() : 0;
     struct timespec limit = {.tv_sec = left > 0 ? left / NS_PER_S : 0, .tv_nsec = left > 0 ? left % NS_PER_S : 0};
-    if (ppoll(waits, WAITS, until ? &limit : NULL, NULL) == -1) {
+    if (ppoll(waits, WAITS + callers, until ? &limit : NULL, NULL) == -1) {
         CHECK(errno == EINTR, "poll: %s", strerror(errno));
         return true;
     }
@@ -189,6 +209,7 @@ static bool wait_for_news(struct command *command)
     for (enum pipe_name name = 0; name < PIPES; name++)
         if (waits[WAIT_OUT + name].revents)
             read_some(command, name);
+    callers_turn(waits + WAITS, callers);
     return waits[WAIT_CHILD].revents == 0;
 }
 
@@ -206,12 +227,14 @@ void command_watch(struct command *command)
     command->deadline_ns = command->timeout_ns ? now_ns + command->timeout_ns : 0;
     command->sample_ns = command->memory_max ? now_ns + SAMPLE_NS : 0;
     log_cap_begin(&command->log, command->host, command->place, 2);
+    callers_begin(command->host, command->place);
     watch(command);
     child_reap(&command->child, &command->end);
     /* Nobody writes any more: what has come is in the pipes. */
     for (enum pipe_name name = 0; name < PIPES; name++)
         while (read_some(command, name))
             ;
+    callers_end();
     log_cap_end(&command->log);
     buf_free(&command->progress);
 }

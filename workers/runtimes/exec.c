@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "runtimes/arguments.h"
+#include "runtimes/callers.h"
 #include "runtimes/child.h"
 #include "runtimes/command.h"
 #include "runtimes/environment.h"
@@ -308,6 +309,7 @@ static void exec_open(struct runner *runner)
 {
     struct exec *exec = (struct exec *)runner;
     environment_begin(&exec->environment, runner->manifest);
+    callers_environment(&exec->environment, runner->host);
     arguments_begin(&exec->arguments, runner->manifest);
 }
 
