@@ -61,7 +61,7 @@ static void keep_arguments(struct object_call *call)
         buf_clear(&call->kept, 0);
         buf_append(&call->kept, call->args, call->args_length);
     }
-    call->args = call->kept.data;
+    call->args = buf_cstr(&call->kept);
     call->raw = NULL;
     call->raw_length = 0;
 }
