@@ -54,7 +54,7 @@ class Lines:
                 leave_without_channel(error)
             if not data:
                 return None
-            if data[-1] == 10 and not self._part and data.count(b"\n") == 1:
+            if not self._part and data.find(b"\n") == len(data) - 1:
                 return data  # as nearly always
             self._part.append(data)
             if b"\n" in data:
@@ -86,7 +86,10 @@ class Channel:
             if self._items:
                 return self._items.pop(0)
             waiter = self._join(ITEMS)
-        return self._receive(ITEMS, waiter)
+        try:
+            return self._receive(ITEMS, b'{"id":', waiter)
+        finally:
+            self._leave(ITEMS, waiter)
 
     def call(self, request):
         """The text of an answer, and where in it the answer begins."""
@@ -97,17 +100,16 @@ class Channel:
         with self._mutex:
             self._last = number = self._last + 1
             waiter = self._join(number)
-        sent = False
+        answer = None
         try:
             self._send(b'{"id":%d,"call":%d,"request":%b}\n' % (identity, number, request))
-            sent = True
+            answer = b'{"call":%d,"answer":' % number
+            line = self._receive(number, answer, waiter)
         finally:
-            if not sent:
-                self._leave(number, waiter)
-        line = self._receive(number, waiter)
+            self._leave(number, waiter)
         if line is None:
             os._exit(0)  # poold is gone
-        return line.decode(), len(ANSWER) + len(str(number)) + len(',"answer":')
+        return line.decode(), len(answer)
 
     def tell(self, request):
         """A call that is not answered: an error goes to the item's log."""
@@ -117,14 +119,14 @@ class Channel:
             self._send(b'{"id":%d,"call":0,"request":%b}\n' % (identity, request))
 
     def _send(self, line):
-        if len(line) > LINE_BYTES_MAX:
-            raise limit_error(f"a call of {len(line)} bytes; at most {LINE_BYTES_MAX} are possible")
+        length = len(line)
+        if length > LINE_BYTES_MAX:
+            raise limit_error(f"a call of {length} bytes; at most {LINE_BYTES_MAX} are possible")
         with Answers.writing:
             try:
                 sent = os.write(REQUESTS, line)
-                while sent < len(line):
-                    line = line[sent:]
-                    sent = os.write(REQUESTS, line)
+                while sent < length:
+                    sent += os.write(REQUESTS, line[sent:])
             except ConnectionError:
                 os._exit(0)  # poold is gone
             except OSError as error:
@@ -138,36 +140,38 @@ class Channel:
         waiter = self._waiting[number] = Waiter()
         return waiter
 
-    def _receive(self, number, waiter):
-        try:
-            if waiter is not None:
-                waiter.woken.acquire()
-                if not waiter.reads:
-                    return waiter.line
-            while True:
-                line = self._lines.next()
-                if line is None and number != ITEMS:
-                    return None
-                to = ITEMS if line is None else addressee(line)
-                if to == number:
-                    return line
-                with self._mutex:
-                    self._deliver(to, line)
-        finally:
-            self._leave(number, waiter)
+    def _receive(self, number, beginning, waiter):
+        if waiter is not None:
+            waiter.woken.acquire()
+            if not waiter.reads:
+                return waiter.line
+        while True:
+            line = self._lines.next()
+            if line is None or line.startswith(beginning):
+                return line
+            to = addressee(line)
+            if to == number:
+                return line  # no request at all, but whoever reads requests is to say so
+            with self._mutex:
+                self._deliver(to, line)
 
     def _leave(self, number, waiter):
         """Also when a signal's handler has raised something: then the answer will be nobody's."""
         with self._mutex:
             if waiter is None or waiter.reads:
                 self._reading = False
-                self._waiting.pop(number, None)
-                for heir in self._waiting.values():
-                    self._reading = heir.reads = True
-                    heir.woken.release()
-                    break
+                if self._waiting:
+                    self._pass_on(number)
             else:
                 self._waiting.pop(number, None)
+
+    def _pass_on(self, number):
+        """The reading, to anybody who still waits."""
+        self._waiting.pop(number, None)
+        for heir in self._waiting.values():
+            self._reading = heir.reads = True
+            heir.woken.release()
+            return
 
     def _deliver(self, to, line):
         waiter = self._waiting.pop(to, None)
@@ -197,8 +201,10 @@ def answer_of(request):
     """What `ok` says; an error raises Refused."""
     text, at = channel.call(request)
     answer = scan(text, at)[0]
-    if "ok" in answer:
+    try:
         return answer["ok"]
+    except KeyError:
+        pass
     error = answer.get("error") or {}
     raise Refused(error.get("type", "error"), error.get("message", "refused"))
 

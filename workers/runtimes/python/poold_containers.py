@@ -11,9 +11,11 @@ PAGE = b'"limit":100000'
 
 
 def key_bytes(key):
-    if not isinstance(key, str):
-        raise TypeError(f"the keys of a shared dict are str, not {type(key).__name__}")
-    return b'"key":' + json_bytes(str(key))
+    if type(key) is not str:
+        if not isinstance(key, str):
+            raise TypeError(f"the keys of a shared dict are str, not {type(key).__name__}")
+        key = str.__str__(key)
+    return b'"key":' + json_bytes(key)
 
 
 class Dict(Shared, MutableMapping):

@@ -38,9 +38,10 @@ ERRORS = {
 def json_bytes(value):
     """The JSON of a value; TypeError if it has none."""
     try:
-        if type(value) is str:
+        kind = type(value)
+        if kind is str:
             return encode_basestring(value).encode()
-        if type(value) is int:
+        if kind is int:
             return b"%d" % value
         return compound_text(value).encode()
     except (ValueError, RecursionError) as error:
