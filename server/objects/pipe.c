@@ -145,7 +145,7 @@ static void note_closed(struct pipe *pipe)
 static enum object_status close_end(struct object *object, struct object_call *call, const struct arguments *arguments)
 {
     struct pipe *pipe = pipe_of(object);
-    int end;
+    int end = END_A;
     enum object_status status = read_end(arguments, call, &end);
     if (status != OBJECT_OK || pipe->closed[end])
         return status;
@@ -173,7 +173,7 @@ static enum object_status send_message(struct object *object, struct object_call
     struct pipe *pipe = pipe_of(object);
     const struct argument *value = argument(arguments, "value");
     size_t length = (size_t)(value->end - value->at);
-    int end;
+    int end = END_A;
     enum object_status status = own_end(pipe, call, arguments, &end);
     if (status != OBJECT_OK)
         return status;
@@ -212,7 +212,7 @@ static enum object_status may_read(struct pipe *pipe, struct object_call *call, 
 static enum object_status receive(struct object *object, struct object_call *call, const struct arguments *arguments)
 {
     struct pipe *pipe = pipe_of(object);
-    int end;
+    int end = END_A;
     enum object_status status = may_read(pipe, call, arguments, &end);
     if (status != OBJECT_OK)
         return status;
@@ -232,7 +232,7 @@ static enum object_status receive(struct object *object, struct object_call *cal
 static enum object_status poll(struct object *object, struct object_call *call, const struct arguments *arguments)
 {
     struct pipe *pipe = pipe_of(object);
-    int end;
+    int end = END_A;
     enum object_status status = may_read(pipe, call, arguments, &end);
     if (status != OBJECT_OK)
         return status;
