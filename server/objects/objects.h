@@ -82,6 +82,7 @@ struct object_holder {
 /* A moment that something waits for; zeroed: none. */
 struct object_timer {
     int64_t at_ns;
+    uint64_t order;        /* of those that were set for the same moment, the first comes first */
     size_t place;          /* in the heap, from 1; 0: not set */
     struct object *object; /* NULL: of a call that waits */
 };

@@ -4,6 +4,11 @@
 
 #include "base/check.h"
 
+static bool before(const struct object_timer *a, const struct object_timer *b)
+{
+    return a->at_ns < b->at_ns || (a->at_ns == b->at_ns && a->order < b->order);
+}
+
 static void place(struct timers *timers, size_t at, struct object_timer *timer)
 {
     timers->heap[at] = timer;
@@ -11,20 +16,20 @@ static void place(struct timers *timers, size_t at, struct object_timer *timer)
 }
 
 /* Finds the place for a timer from `at` on towards the first … */
-static size_t rise(struct timers *timers, size_t at, int64_t at_ns)
+static size_t rise(struct timers *timers, size_t at, const struct object_timer *timer)
 {
-    for (; at > 1 && timers->heap[at / 2]->at_ns > at_ns; at /= 2)
+    for (; at > 1 && before(timer, timers->heap[at / 2]); at /= 2)
         place(timers, at, timers->heap[at / 2]);
     return at;
 }
 
 /* … and away from it. */
-static size_t sink(struct timers *timers, size_t at, int64_t at_ns)
+static size_t sink(struct timers *timers, size_t at, const struct object_timer *timer)
 {
     for (size_t child; (child = at * 2) <= timers->count; at = child) {
-        if (child < timers->count && timers->heap[child + 1]->at_ns < timers->heap[child]->at_ns)
+        if (child < timers->count && before(timers->heap[child + 1], timers->heap[child]))
             child++;
-        if (timers->heap[child]->at_ns >= at_ns)
+        if (!before(timers->heap[child], timer))
             break;
         place(timers, at, timers->heap[child]);
     }
@@ -33,8 +38,8 @@ static size_t sink(struct timers *timers, size_t at, int64_t at_ns)
 
 static void settle(struct timers *timers, size_t at, struct object_timer *timer)
 {
-    at = rise(timers, at, timer->at_ns);
-    place(timers, sink(timers, at, timer->at_ns), timer);
+    at = rise(timers, at, timer);
+    place(timers, sink(timers, at, timer), timer);
 }
 
 void timers_set(struct timers *timers, struct object_timer *timer, int64_t at_ns)
@@ -44,6 +49,7 @@ void timers_set(struct timers *timers, struct object_timer *timer, int64_t at_ns
         return;
     }
     timer->at_ns = at_ns;
+    timer->order = timers->set++;
     if (!timer->place) {
         if (timers->count + 1 >= timers->room) {
             timers->room = timers->room ? timers->room * 2 : 64;

@@ -8,6 +8,7 @@
 struct timers {
     struct object_timer **heap; /* from 1 */
     size_t count, room;
+    uint64_t set; /* how many were ever set */
 };
 
 /* Also for one that is set already; INT64_MAX stops it. */
