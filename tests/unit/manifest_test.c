@@ -268,8 +268,7 @@ static const char *const texts[] = {
     "\"summary\":\"s\",\"environment\":[\"A\",\"B=\\n\"],\"directory\":\".\",\"output\":\"text\",\"concurrency\":9,"
     "\"limits\":{\"memory\":\"1M\"},\"defaults\":{\"timeout\":0.001,\"retention\":0.5,\"isolation\":\"process\","
     "\"fail_fast\":true,\"chunksize\":0,\"processes\":1,\"priority\":0,\"backoff\":0,\"max_attempts\":1}}",
-    "{\"runtime\":\"python\",\"module\":\"m\",\"initializer\":\"i\",\"initargs\":[\n],\"ceilings\":{\"timeout\":86400."
-    "25}}",
+    "{\"runtime\":\"python\",\"module\":\"m\",\"initializer\":\"i\",\"initargs\":[\n],\"ceilings\":{\"timeout\":9.25}}",
     "{\"runtime\":\"node\",\"module\":\"m\",\"start_timeout\":0.25,\"max_rss\":\"3M\",\"example\":\"\\ud83d\\ude00\"}",
     "{\"runtime\":[\"ruby\",\"x\"],\"max_tasks_per_child\":1,\"limits\":{\"cpu\":1,\"files\":8,\"output\":1}}",
     "{\"plugin\":\"x.so\",\"initargs\":[1],\"start_timeout\":3,\"defaults\":{},\"limits\":{},\"environment\":[]}",
