@@ -106,6 +106,7 @@ static void drop_all(struct pipe *pipe, int towards)
 static enum object_status read_end(const struct arguments *arguments, struct object_call *call, int *end)
 {
     const struct argument *given = argument(arguments, "end");
+    *end = END_A;
     if (given->length != 1 || (given->text[0] != 'a' && given->text[0] != 'b'))
         return call_problem(call, OBJECT_INVALID, "argument \"end\" must be \"a\" or \"b\"");
     *end = given->text[0] == 'a' ? END_A : END_B;
