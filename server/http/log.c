@@ -29,6 +29,7 @@ enum {
 struct log {
     struct request *r; /* a stream's reference */
     bool page, follow, ended;
+    bool cut;        /* the service ends before the job: the body breaks off, and the client knows */
     bool limited;    /* `limit` lines, then the end */
     unsigned limit;  /* still to come */
     int64_t item;    /* only this one's; -1 = all */
@@ -148,7 +149,9 @@ static bool ask_again(struct log *l)
     if (!ask_take(&r->ask))
         return false;
     const struct engine_request *e = &r->ask.engine;
-    l->ended = (e->status != ENGINE_OK && e->status != ENGINE_TIMEOUT) || job_state_ended(e->view.state);
+    bool live = e->status == ENGINE_OK || e->status == ENGINE_TIMEOUT;
+    l->cut = !live && e->status != ENGINE_NOT_LIVE;
+    l->ended = !live || job_state_ended(e->view.state);
     if (now - l->beat_ns > HEARTBEAT_NS) {
         buf_append_char(&l->out, '\n');
         l->beat_ns = now;
@@ -187,7 +190,7 @@ static ssize_t on_read(void *context, uint64_t position, char *to, size_t size)
         if (!r->ask.out && read_some(r, l, PIECE_LINES))
             continue;
         if (!r->ask.out && (!l->follow || l->ended))
-            return MHD_CONTENT_READER_END_OF_STREAM;
+            return l->cut ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
         if (!ask_again(l)) {
             request_suspend(r);
             return 0;
