@@ -255,6 +255,7 @@ static void done(struct object_call *call)
     struct kit_call *mine = call->owner;
     assert_false(mine->done);
     mine->done = true;
+    mine->order = mine->kit->answers++;
     mine->text = call->answer.length ? buf_cstr(&call->answer) : "";
 }
 

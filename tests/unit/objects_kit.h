@@ -10,11 +10,12 @@ struct kit_row;
 struct kit {
     struct objects *objects;
     int64_t now_ns, wall_ms;
-    struct kit_row *rows; /* what is stored: objects and entries (uthash) */
-    uint64_t puts, drops; /* of entries */
-    bool check_restore;   /* after each answer; on unless a test is about speed */
-    const char *folder;   /* NULL: anonymous memory; arrays cannot be checked for restoring then */
-    unsigned kinds;       /* that are checked: a bit each */
+    struct kit_row *rows;  /* what is stored: objects and entries (uthash) */
+    uint64_t puts, drops;  /* of entries */
+    unsigned long answers; /* how many came */
+    bool check_restore;    /* after each answer; on unless a test is about speed */
+    const char *folder;    /* NULL: anonymous memory; arrays cannot be checked for restoring then */
+    unsigned kinds;        /* that are checked: a bit each */
 };
 
 /* A call and what became of it. */
@@ -22,8 +23,9 @@ struct kit_call {
     struct object_call call;
     struct kit *kit;
     bool done;
-    char *args;
-    const char *text; /* the answer, NUL-terminated */
+    unsigned long order; /* of the answers */
+    long first, count;   /* the test's own */
+    const char *text;    /* the answer, NUL-terminated */
 };
 
 void kit_start(struct kit *);
