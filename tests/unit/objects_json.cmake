@@ -1,0 +1,1 @@
+poold_unit(objects_json poold_objects m)
