@@ -149,9 +149,10 @@ void core_worker_result(struct core *core, unsigned slot, unsigned generation, c
         return;
     }
     uint32_t expected = worker->first + worker->received, limit = worker->first + worker->count;
-    uint32_t known = expected - result->first; /* lines that were looked at in the outbox already (slice_peek) */
-    bool sane = result->first >= worker->first && result->first <= expected && result->count <= limit - result->first &&
-                result->count >= known && (!result->done || result->first + result->count == limit);
+    uint32_t first = result->count ? result->first : expected; /* an empty one says only that it is done */
+    uint32_t known = expected - first; /* lines that were looked at in the outbox already (slice_peek) */
+    bool sane = first >= worker->first && first <= expected && result->count <= limit - first &&
+                result->count >= known && (!result->done || first + result->count == limit);
     const char *rest = skip_lines(lines, lines + length, known);
     if (!sane || !take_lines(core, worker, result->count - known, rest, (size_t)(lines + length - rest))) {
         core_worker_nonsense(core, slot, generation);

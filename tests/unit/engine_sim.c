@@ -439,6 +439,8 @@ static bool work(struct sim *sim, struct sim_worker *worker)
             return false;
         uint32_t offset;
         if (!workbench_claim(worker->bench, &offset)) {
+            if (sim_random(sim, 4) == 0 && !flush(sim, worker, false))
+                return false; /* who has called sends its line at once: then an empty frame says that all is done */
             if (!flush(sim, worker, true))
                 return false;
             free(worker->items);
