@@ -304,6 +304,21 @@ static void settle_earlier(struct core *core, struct worker *worker, uint32_t in
     }
 }
 
+/* Nobody waits for its answer any more (the process that asked was killed, say); it may have come already. */
+static void take_back(struct core *core, struct worker *worker, const struct message_call *message)
+{
+    struct task_call *c;
+    if (!worker->callers)
+        return;
+    LIST_FOREACH(c, &worker->callers->calls, link)
+    {
+        if (c->answer.index == message->index && c->answer.call == message->call && !c->quiet) {
+            objects_give_up(core->shared->objects, &c->call);
+            return;
+        }
+    }
+}
+
 void core_worker_call(struct core *core, unsigned slot, unsigned generation, const struct message_call *message,
                       const char *text, size_t length, bool deaf)
 {
@@ -317,6 +332,11 @@ void core_worker_call(struct core *core, unsigned slot, unsigned generation, con
     settle_earlier(core, worker, message->index);
     if (message->index < worker->first + worker->received)
         return; /* it has ended: a thread of it was late */
+    if (length == 0) {
+        take_back(core, worker, message);
+        core->shared->called = true;
+        return;
+    }
     note_caller(callers_of(worker), message->index);
     struct task_call *c = new_call(core, worker, message);
     const char *problem = read_request(c, text, length, core->ports.now_ns(core->ports.context));
