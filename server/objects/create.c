@@ -145,8 +145,7 @@ static bool comes_by_itself(struct objects *all, const struct object_call *call)
     const char *of = call->kind == OBJECT_LOCK ? guarded(call->name, &kind) : NULL;
     if (of)
         return object_find(all, kind, of) != NULL;
-    return call->holder.run && object_kinds[call->kind]->implicit && strcmp(call->op, "inspect") != 0 &&
-           strcmp(call->op, "delete") != 0;
+    return call->holder.run && object_kinds[call->kind]->implicit && call->operation;
 }
 
 struct object *object_create_implicit(struct objects *all, struct object_call *call, enum object_status *status)

@@ -180,6 +180,17 @@ static enum object_status common(struct object *object, struct object_call *call
     return OBJECT_OK;
 }
 
+/* Dicts have a "delete" of their own, with a key; without arguments it is the whole object here, too. */
+static bool means_object(const struct object_call *call)
+{
+    if (strcmp(call->op, "delete") != 0 || call->args_length == 0)
+        return strcmp(call->op, "delete") == 0;
+    const char *end = call->args + call->args_length, *at = scan_space(call->args, end);
+    if (at != end && *at == '{')
+        at = scan_space(at + 1, end);
+    return at == end || *at == '}';
+}
+
 /* The operation it names, or why not. */
 static enum object_status check(struct object_call *call)
 {
@@ -191,7 +202,7 @@ static enum object_status check(struct object_call *call)
     if (!object_name_valid(call->kind, call->name))
         return call_problem(call, OBJECT_INVALID,
                             "a name has 1 to %d of A-Z a-z 0-9 _ . - and does not begin with . or -", OBJECT_NAME_MAX);
-    call->operation = find_op(ops, call->op);
+    call->operation = means_object(call) ? NULL : find_op(ops, call->op);
     if (!call->operation && strcmp(call->op, "create") != 0 && strcmp(call->op, "inspect") != 0 &&
         strcmp(call->op, "delete") != 0)
         return call_problem(call, OBJECT_INVALID, "%s have no operation %s", ops->plural, call->op);
