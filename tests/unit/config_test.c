@@ -38,7 +38,8 @@ static void write_config(const char *text)
 static int clean_environment(void **state)
 {
     (void)state;
-    static const char *const names[] = {"CONFIG", "MAX_BODY", "DATA", "FUNCTIONS", "PROCESSES", "TEST_FUNCTIONS", "CHECK"};
+    static const char *const names[] = {"CONFIG",    "MAX_BODY",       "DATA", "FUNCTIONS",
+                                        "PROCESSES", "TEST_FUNCTIONS", "CHECK"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char variable[64];
         snprintf(variable, sizeof variable, "POOLD_%s", names[i]);
@@ -67,6 +68,7 @@ static void defaults_are_as_the_header_says(void **state)
     assert_int_equal(config.max_body, 64 << 20);
     assert_int_equal(config.max_item, 8 << 20);
     assert_int_equal(config.max_value, 8 << 20);
+    assert_int_equal(config.max_objects, 256 << 20);
     assert_int_equal(config.min_free, 64 << 20);
     assert_int_equal(config.max_connections, 1024);
     assert_int_equal(config.max_connections_per_address, 512);
@@ -216,9 +218,9 @@ static void children_read_the_same(void **state)
     assert_int_equal(PARSE("--listen=[::1]:99", "--data=/d a", "--processes=3", "--functions=/a", "--functions=/b",
                            "--token-file=/t", "--allow-hosts=a,b", "--test-functions", "--log-level=debug", "--grace=7",
                            "--kill-grace=1234ms", "--hello-deadline=2s", "--retention=61", "--max-body=1025",
-                           "--max-item=3M", "--max-value=1", "--min-free=0", "--max-connections=9", "--max-streams=11",
-                           "--max-connections-per-address=10", "--head-timeout=50ms", "--body-timeout=51ms",
-                           "--idle-runtimes=64", "--check", "--read-only"),
+                           "--max-item=3M", "--max-value=1", "--max-objects=1G", "--min-free=0", "--max-connections=9",
+                           "--max-streams=11", "--max-connections-per-address=10", "--head-timeout=50ms",
+                           "--body-timeout=51ms", "--idle-runtimes=64", "--check", "--read-only"),
                      CONFIG_OK);
     static struct config before;
     before = config;
