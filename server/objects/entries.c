@@ -55,5 +55,7 @@ int entry_nonsense(const struct object *object, const char *key, size_t key_leng
 
 int64_t object_at_ns(const struct object *object, int64_t wall_ms)
 {
-    return object_now_ns(object) + (wall_ms - object_wall_ms(object)) * NS_PER_MS;
+    const int64_t ages = INT64_MAX / 4 / NS_PER_MS; /* what no clock of ours reaches must not overflow */
+    int64_t left = wall_ms - object_wall_ms(object);
+    return object_now_ns(object) + (left < ages ? left : ages) * NS_PER_MS;
 }

@@ -486,6 +486,22 @@ static void an_expired_lease_wakes_the_next(void **state)
     kit_advance(&kit, 6);
 }
 
+static void leases_expire_in_order(void **state)
+{
+    struct kit_call *gets[5];
+    char wanted[40];
+    (void)state;
+    task(1, "queues/q", "put", "{'values':[1,2,3,4,5]}", OBJECT_OK, NULL);
+    free(kit_text(&kit, 0, "queues/q", "get", "{'n':5,'lease':5}"));
+    for (size_t i = 0; i < 5; i++)
+        gets[i] = kit_begin(&kit, i + 1, "queues/q", "get", -1, "");
+    kit_advance(&kit, 5);
+    for (size_t i = 0; i < 5; i++) {
+        sprintf(wanted, "{'values':[%zu]}", i + 1);
+        kit_answers(&gets[i], OBJECT_OK, wanted);
+    }
+}
+
 static void the_same_key_gets_the_same(void **state)
 {
     (void)state;
@@ -503,9 +519,10 @@ static void the_same_key_gets_the_same(void **state)
     http("queues/q", "put", "{'value':4}", OBJECT_OK, NULL);
     kit_answers(&a, OBJECT_OK, "{'values':[4]}");
     kit_answers(&b, OBJECT_OK, "{'values':[4]}");
+    uint64_t drops = kit.drops;
     kit_advance(&kit, 3601);
+    assert_int_equal(kit.drops, drops + 3); /* they do not stay in the store */
     http("queues/q", "get", "{'key':'k'}", OBJECT_EMPTY, NULL);
-    http("queues/q", "inspect", "", OBJECT_OK, NULL);
 }
 
 static void keys_have_a_limit(void **state)
@@ -590,6 +607,10 @@ static void end_of_file(void **state)
     http("pipes/p", "send", "{'end':'b','value':2}", OBJECT_OK, NULL);
     http("pipes/p", "close", "{'end':'a'}", OBJECT_OK, "");
     http("pipes/p", "close", "{'end':'a'}", OBJECT_OK, "");
+    char *text = kit_text(&kit, 0, "pipes/p", "inspect", "");
+    assert_non_null(strstr(text, "\"a\":{\"unread\":0,")); /* nobody can read it any more */
+    assert_non_null(strstr(text, "\"b\":{\"unread\":1,"));
+    free(text);
     http("pipes/p", "recv", "{'end':'a'}", OBJECT_CLOSED, NULL); /* one's own end */
     http("pipes/p", "send", "{'end':'a','value':1}", OBJECT_CLOSED, NULL);
     http("pipes/p", "send", "{'end':'b','value':1}", OBJECT_CLOSED, NULL); /* a broken pipe */
@@ -789,6 +810,20 @@ static void bounded_semaphores_are_bounded(void **state)
     free(text);
 }
 
+static void a_value_has_a_lock(void **state)
+{
+    (void)state;
+    kit.kinds = 1U << OBJECT_LOCK; /* a value's version is another after a restart */
+    http("locks/values/v", "acquire", "{'ttl':5}", OBJECT_MISSING, NULL);
+    http("values/v", "create", "{'typecode':'i'}", OBJECT_CREATED, NULL);
+    acquire(1, "locks/values/v", "");
+    acquire(1, "locks/values/v", ""); /* it is an rlock */
+    struct kit_call *wait = kit_begin(&kit, 2, "locks/values/v", "acquire", -1, "");
+    http("values/v", "delete", "", OBJECT_OK, NULL);
+    kit_answers(&wait, OBJECT_DELETED, NULL);
+    http("locks/values/v", "inspect", "", OBJECT_MISSING, NULL);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
@@ -815,6 +850,7 @@ int main(void)
         TEST(leases_return),
         TEST(leases_of_a_gone_item_return),
         TEST(an_expired_lease_wakes_the_next),
+        TEST(leases_expire_in_order),
         TEST(the_same_key_gets_the_same),
         TEST(keys_have_a_limit),
         TEST(both_directions),
@@ -828,6 +864,7 @@ int main(void)
         TEST(rlocks_are_entered_again),
         TEST(semaphores_count),
         TEST(bounded_semaphores_are_bounded),
+        TEST(a_value_has_a_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
