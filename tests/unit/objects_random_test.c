@@ -514,11 +514,57 @@ static void locks(void **unused)
     for_all_seeds(lock_life);
 }
 
+/* ---- nonsense ---- */
+
+/* Broken arguments for every operation of every kind: each is answered, and what was written can be restored. */
+static void nonsense(void **unused)
+{
+    static const char *const samples[] = {"{'value':{'a':[1,2.5,null,'\\u00e4\\ud83d\\ude00']}}",
+                                          "{'values':[1,'x',[],{}]}",
+                                          "{'n':3,'lease':2.5,'key':'k'}",
+                                          "{'leases':[1,2,3]}",
+                                          "{'end':'a','value':1}",
+                                          "{'ttl':5,'token':1}",
+                                          "{'key':'k','value':1,'version':0}",
+                                          "{'index':-1,'value':[]}",
+                                          "{'start':0,'stop':9,'values':[]}",
+                                          "{'by':1e3,'index':0}",
+                                          "{'entries':{'a':1,'b':[2]}}",
+                                          "{'typecode':'d','length':3}",
+                                          "{'type':'semaphore','value':2}",
+                                          "{'after':'a','limit':2,'prefix':'x'}"};
+    static const char bytes[] = "{}[]'\\:,0-9.eEuntf \n\x80\xc3";
+    (void)unused;
+    seed = 1;
+    begin_life();
+    kit.check_restore = false;
+    for (int i = 0; i < 60000; i++) {
+        enum object_kind kind = (enum object_kind)(1 + dice(OBJECT_KINDS - 1));
+        static const char *const ops[] = {"create",  "put",       "get",     "ack",         "nack",       "task_done",
+                                          "clear",   "send",      "recv",    "poll",        "close",      "set",
+                                          "slice",   "set_slice", "update",  "add",         "pop",        "keys",
+                                          "append",  "extend",    "insert",  "remove",      "sort",       "list",
+                                          "acquire", "renew",     "release", "compare_set", "setdefault", "delete"};
+        char object[40];
+        sprintf(object, "%s/x%u", object_kind_plural(kind), dice(2));
+        strcpy(args, samples[dice(sizeof samples / sizeof *samples)]);
+        for (unsigned changes = dice(3); changes > 0; changes--)
+            args[dice((unsigned)strlen(args))] = bytes[dice(sizeof bytes - 1)];
+        struct kit_call *made = kit_begin(&kit, anybody(), object, ops[dice(sizeof ops / sizeof *ops)], 0, args);
+        kit_end(&made);
+    }
+    for (uint64_t run = 1; run <= TASKS; run++)
+        kit_gone(&kit, run, true);
+    kit_check_restore(&kit);
+    kit_stop(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queues),
         cmocka_unit_test(locks),
+        cmocka_unit_test(nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
