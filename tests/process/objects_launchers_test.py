@@ -34,7 +34,7 @@ const early = new poold.Queue('early', 3);
 exports.early = () => early.put(1);
 exports.do = (text) => new Function('poold', text)(poold);
 exports.later = async (name) => { await null; const got = new poold.Queue(name).get(); await null; return got; };
-exports.patient = async (x) => { await new Promise((go) => setTimeout(go, 20)); return [x, new poold.Dict('d').get('k')]; };
+exports.patient = async (x) => { await new Promise((go) => setTimeout(go, 20)); return [x, new poold.Manager().dict('d').get('k')]; };
 """
 
 
@@ -247,7 +247,113 @@ return os.read(reading, 1000).decode()""")
 
 PYTHON_TESTS = [python_queues, python_locks, python_dicts, python_lists, python_pipes, python_memory, python_threads,
                 python_alone]
-NODE_TESTS = []
+
+
+# ---- Node ----
+
+
+def node_queues(t):
+    assert t.value("""const q = new poold.Queue('q');
+q.put({ a: [1, 'ä\u2028'] }); q.put(null); q.putMany([1, 2, 3]);
+const got = [q.get(), q.get({ wait: 1.5 }), q.getMany(2), q.qsize(), q.empty()];
+q.taskDone(); q.getNowait();
+return got;""") == [{"a": [1, "ä\u2028"]}, None, [1, 2], 1, False]
+    assert [r.get("wait", "none") for r in t.asked()] == [None, None, None, None, 1.5, None, "none", "none", "none", "none"]
+    assert t.value("try { new poold.Queue('q').get({ wait: 0 }); } catch (e) { return [e.type, e instanceof poold.SharedError]; }"
+                   ) == ["empty", True]
+    fails(t, [("const q = new poold.Queue('b', 1); q.put(1); q.putNowait(2)", "SharedError: as the test"),
+              ("new poold.Queue('b', 2)", "SharedError: queues/b exists"), ("new poold.Queue(7)", "TypeError: the name"),
+              ("new poold.Queue('q').put(new Map())", "TypeError: the value is not JSON"),
+              ("new poold.Queue('q').put(NaN)", "TypeError"), ("new poold.Queue('q').get({ wait: -1 })", "RangeError"),
+              ("new poold.Queue('q').put('x'.repeat(9500000))", "RangeError: a call of"),
+              ("new poold.Queue('other').taskDone()", "SharedError: task_done() called")])
+    assert t.value("return new poold.Queue('b').full()") is True
+    t.asked()
+    assert "value" in t.run("early", 0)[0] and [r["op"] for r in t.asked()] == ["create", "put"]
+
+
+def node_locks(t):
+    assert t.value("""const l = new poold.Lock('l');
+return l.with(() => [l.acquire({ wait: 0 }), l.token > 0, l.recovered]);""") == [False, True, False]
+    assert [r["op"] for r in t.asked()] == ["acquire", "acquire", "release"] and t.objects.seen == []
+    assert t.value("""const l = new poold.Lock('l');
+const inside = l.with(async () => { await null; return l.acquire({ wait: 0 }); });
+return inside.then((held) => [held, l.acquire({ wait: 0 })]);""") == [False, True]
+    fails(t, [
+        ("new poold.Lock('m').with(() => { throw new Error('inside'); })", "inside"),
+        ("new poold.Lock('m').release()", "SharedError: it is not held"),
+        ("new poold.Semaphore('m', 2)", "SharedError"), ("new poold.Semaphore('m')", "SharedError: lock m is no semaphore")])
+    assert t.value("const s = new poold.BoundedSemaphore('s', 2); return [1, 2, 3].map(() => s.acquire({ wait: 0 }))") == [
+        True, True, False]
+    assert t.value("const r = new poold.RLock('r'); return r.with(() => r.with(() => 5))") == 5
+
+
+def node_containers(t):
+    assert t.value("""const d = poold.Manager().dict('d');
+d.set('a', 1).set('b', [2]); d.update({ c: null }); d.update(new Map([['__proto__', 5]]));
+const got = [d.size, d.keys(), d.get('b'), d.get('x'), d.get('x', 9), d.has('a'), d.delete('a'), d.delete('a'), d.pop('b'),
+    d.pop('b', 0), d.popitem(), d.setdefault('z', 8), d.add('n'), d.add('n', 4), d.copy(), [...d], d.values()];
+d.clear();
+return [...got, d.size];""") == [4, ["a", "b", "c", "__proto__"], [2], None, 9, True, True, False, [2], 0,
+                                 ["__proto__", 5], 8, 1, 5, {"c": None, "z": 8, "n": 5},
+                                 [["c", None], ["z", 8], ["n", 5]], [None, 8, 5], 0]
+    assert t.value("""const d = poold.Manager().dict('d');
+d.update(Array.from({ length: 2000 }, (_, n) => [String(n), n]));
+return [d.keys().length, d.copy()['1999']];""") == [2000, 1999]
+    assert t.value("""const l = new poold.Manager().list('l');
+l.append(3); l.extend([1, 2]); l.push(5); l.insert(0, 9);
+const got = [l.get(-1), l.slice(1, 3), l.length, l.indexOf(1), l.indexOf(77), l.includes(5), l.count(1), l.add(0), l.pop(), l.pop(0)];
+l.set(0, 7); l.setSlice(1, null, [4, 4]); l.delete(0); l.append(1); l.sort({ reverse: true }); l.reverse(); l.remove(4);
+return [...got, [...l], l.copy()];""") == [5, [3, 1], 5, 2, -1, True, 1, 10, 5, 10, [1, 4], [1, 4]]
+    fails(t, [("poold.Manager().dict('d').set(1, 2)", "TypeError: the keys"), ("poold.Manager().dict('e').pop('x')", "SharedError"),
+              ("poold.Manager().list('l').get(9)", "SharedError"), ("poold.Manager().list('l').get('a')", "TypeError")])
+    assert t.value("""const [a, b] = poold.Pipe('p');
+a.send({ x: 1 }); b.send(2);
+const got = [b.poll(), b.recv(), a.recv(), a.poll()];
+b.close();
+return [...got, a.poll()];""") == [True, {"x": 1}, 2, False, True]
+    fails(t, [("poold.Pipe('p')[0].recv()", "SharedError"), ("poold.Pipe('q', { duplex: false })[0].send(1)", "this end receives")])
+
+
+def node_memory(t):
+    assert t.value("""const v = new poold.Value('i', 'v', 5);
+v.value += 1;
+return [v.value, v.add(), v.add(-3), v.value, v.compareSet(4, 1), v.compareSet(4, 2), v.getLock().with(() => v.value)];""") == [
+        6, 7, 4, 4, True, False, 1]
+    assert t.value("""const a = new poold.Array('d', 'a', [1, 2, 3]);
+a.setSlice(0, a.slice().map((x) => x * 2)); a.set(-1, 0.5);
+return [[...a], a.length, a.get(0), Array.from(a.slice(-2)), a.add(0, 1), a.compareSet(0, 3, 9), a.slice(2, 1).length];""") == [
+        [2, 4, 0.5], 3, 2, [4, 0.5], 3, True, 0]
+    assert t.value("""const a = new poold.Array('q', 'q', 2);
+a.setSlice(0, [2 ** 40, 9007199254740993n]);
+return [a.get(0), String(a.get(1)), a.slice().constructor.name];""") == [2**40, "9007199254740993", "BigInt64Array"]
+    fails(t, [("new poold.Array('B', 'B', 4).setSlice(0, [256])", "SharedError: 256 is out"),
+              ("new poold.Array('f', 'f', 4).setSlice(0, [1e300])", "SharedError: 1e+300 is out"),
+              ("new poold.Array('B', 'B', 4).setSlice(3, [1, 2])", "SharedError"), ("new poold.Value('x', 'x')", "TypeError"),
+              ("new poold.Array('B', 'B').get(4)", "SharedError"), ("new poold.Array('i', 'B').get(0)", "TypeError"),
+              ("new poold.Value('h', 'h').value = 40000", "SharedError: out of range")])
+
+
+def node_waits(t):
+    """Synchronous, whatever the event loop is at; what awaits may call before and after."""
+    t.objects.queues_put("soon", 5)
+    assert t.run("later", "soon")[0]["value"] == 5
+    t.value("poold.Manager().dict('d').set('k', 7)")
+    assert [o["value"] for o in t.run("patient", 1, 2)] == [[1, 7], [2, 7]]
+    t.lines = []
+    t.send("later", ["long"])
+    t.turn_until(lambda: t.objects.waiting)
+    t.objects.call({"object": "queues/long", "op": "put", "args": {"value": "x" * 3000000}}, 0, lambda answer: None)
+    t.turn_until(lambda: t.lines)
+    assert t.lines[-1]["value"] == "x" * 3000000
+    plain = "const poold = require('poold'); try { new poold.Queue('a').put(1); } catch (e) { console.log(e.message); }"
+    said = subprocess.run(["node", "-e", plain], capture_output=True,
+                          env={"PATH": os.environ["PATH"], "NODE_PATH": RUNTIMES + "/node"})
+    assert b"for tasks" in said.stdout, said
+    assert t.close() == 0
+
+
+NODE_TESTS = [node_queues, node_locks, node_containers, node_memory, node_waits]
 
 
 def main():

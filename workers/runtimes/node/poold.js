@@ -5,6 +5,8 @@
  *     poold.progress(0.5);                 // any JSON; shown as the item's progress
  *     poold.job; poold.index; poold.attempt; poold.deadline
  *
+ *     new poold.Queue('results').put(7);   // shared with other tasks: see poold_objects.js and workers/README.md
+ *
  * `deadline` is in seconds since 1970, null without a time-out. Without a launcher (in a function's own tests), and
  * between items, all are null and progress goes nowhere. */
 
@@ -25,5 +27,18 @@ module.exports = {
     },
 };
 
-// For the launcher alone; not enumerable, so nobody takes it for a part of the interface.
+const LATER = { // needed by some functions only
+    './poold_objects.js': ['Queue', 'JoinableQueue', 'Lock', 'RLock', 'Semaphore', 'BoundedSemaphore', 'Pipe',
+                           'Connection', 'Manager', 'SharedError'],
+    './poold_memory.js': ['Value', 'Array'],
+};
+
+for (const [file, names] of Object.entries(LATER)) {
+    for (const name of names) {
+        Object.defineProperty(module.exports, name, { enumerable: true, get: () => require(file)[name] });
+    }
+}
+
+// For the launcher and poold_objects alone; not enumerable, so nobody takes them for a part of the interface.
 Object.defineProperty(module.exports, Symbol.for('poold.attach'), { value: (launcher) => { source = launcher; } });
+Object.defineProperty(module.exports, Symbol.for('poold.launcher'), { get: () => source });

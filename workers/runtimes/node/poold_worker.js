@@ -9,7 +9,7 @@
  * items, or past process.stdout, goes to the pipes of this process. */
 
 const fs = require('fs');
-const net = require('net');
+const calls = require('./poold_calls.js');
 const { load, offer, prepare } = require('./poold_module.js');
 const { encode, quote, describe } = require('./poold_values.js');
 const poold = require('./poold.js');
@@ -29,6 +29,7 @@ let invoke = null;           // the batch's function, for an item
 let running = false;         // an item is between its start and its reply
 let started = 0, now = 0;    // the batch; the latest end of an item
 let looked = 0, slow = true; // when poold was last told to look; whether items take longer than that
+let mustLook = false;        // the item has called
 let pieces = 0, logged = 0;  // of the current item's log
 const waiting = [];          // batches that came while one was run
 let functions;
@@ -101,6 +102,7 @@ function look() {
     try {
         fs.writeSync(SOCKET, NEWLINE);
     } catch (error) {
+        if (error.code === 'EPIPE') process.exit(0); // poold is gone
         if (error.code !== 'EAGAIN') throw error;
     }
 }
@@ -150,7 +152,26 @@ const current = {
     // What poold says holds for the batch's first item; each has as much time.
     get deadline() { return batch.deadline === null ? null : batch.deadline + (now - started) / 1000; },
 };
-poold[Symbol.for('poold.attach')]({ item: () => (running ? current : null), progress });
+/* Of a shared object; others wait for what this item does with it, so its end is to be seen at once. */
+function called(ask) {
+    return (id, request) => {
+        mustLook = true;
+        try {
+            return ask(id, request);
+        } catch (error) {
+            if (error.code === 'EBADF') fail('descriptor 3', error);
+            throw error;
+        }
+    };
+}
+
+poold[Symbol.for('poold.attach')]({
+    item: () => (running ? current : null),
+    id: () => (running ? batch.id + place : null),
+    call: called(calls.call),
+    tell: called(calls.tell),
+    progress,
+});
 globalThis.poold = poold; // NODE_PATH is not for `import`
 
 /* ---- items ---- */
@@ -162,7 +183,8 @@ function ended() {
     place++;
     now = performance.now();
     slow = now - looked > LOOK_MS;
-    if (slow && place < batch.items.length) look();
+    if ((slow || mustLook) && place < batch.items.length) look();
+    mustLook = false;
 }
 
 function finish(kind, text) {
@@ -247,37 +269,6 @@ function stray(error) {
     }
 }
 
-/* ---- descriptor 3 ---- */
-
-let partial = []; // of a line whose end has not come
-
-function receive(chunk) {
-    let from = 0, end;
-    while ((end = chunk.indexOf(10, from)) >= 0) {
-        const last = chunk.subarray(from, end);
-        const line = partial.length ? Buffer.concat([...partial, last]) : last;
-        partial = [];
-        from = end + 1;
-        if (!line.length) continue;
-        waiting.push(JSON.parse(line.toString()));
-    }
-    if (from < chunk.length) partial.push(chunk.subarray(from));
-    run();
-}
-
-function serve() {
-    const socket = new net.Socket({ fd: SOCKET, readable: true, writable: false });
-    socket.on('data', (chunk) => {
-        try {
-            receive(chunk);
-        } catch (error) {
-            fail('descriptors 3 and 4', error);
-        }
-    });
-    socket.on('end', () => process.exit(0));
-    socket.on('error', () => process.exit(0));
-}
-
 /* ---- start ---- */
 
 function parse(argv) {
@@ -315,7 +306,7 @@ start().then((offered) => {
     capture(process.stdout, 'stdout');
     capture(process.stderr, 'stderr');
     ready(`{"ready":true,"functions":${quote(offered)},"batch":true}`);
-    serve();
+    calls.serve((line) => waiting.push(JSON.parse(line)), run, (error) => fail('descriptors 3 and 4', error));
 }).catch((error) => {
     ready(`{"ready":false,"error":${describe(error)}}`);
     process.exit(1);

@@ -43,6 +43,8 @@ class Answers:
 
 def leave_without_channel(error):
     """Nobody can be told anything any more, but for our exit status."""
+    if isinstance(error, ConnectionError):
+        os._exit(0)  # poold is gone, or this is a child that a function has forked
     try:
         os.write(2, f"poold_worker: descriptors 3 and 4 belong to poold, they must stay open: {error}\n".encode())
     finally:

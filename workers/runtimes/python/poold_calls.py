@@ -59,7 +59,8 @@ class Lines:
             self._part.append(data)
             if b"\n" in data:
                 lines[:] = b"".join(self._part).split(b"\n")
-                self._part = [lines.pop()]
+                rest = lines.pop()
+                self._part = [rest] if rest else []
                 lines.reverse()
                 return lines.pop()
             size = READ_BYTES_MAX
@@ -127,8 +128,6 @@ class Channel:
                 sent = os.write(REQUESTS, line)
                 while sent < length:
                     sent += os.write(REQUESTS, line[sent:])
-            except ConnectionError:
-                os._exit(0)  # poold is gone
             except OSError as error:
                 leave_without_channel(error)
 
