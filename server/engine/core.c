@@ -37,6 +37,7 @@ void core_pool_state(struct core *core, const struct message_pool_state *state)
 void core_reaped(struct core *core, struct store_reap *reap)
 {
     core->reaping = false;
+    core->reap_soon = reap->entries;
     if (!reap->more)
         core->reap_ns = core->ports.now_ns(core->ports.context) + 10 * NS_PER_S;
 }
@@ -66,7 +67,7 @@ void core_tick(struct core *core)
 bool core_busy(const struct core *core)
 {
     return core->turn || core->flying || core->timed_requests || !TAILQ_EMPTY(&core->timed) || core->storage_full ||
-           core->job_count > core->lingering_count || core->draining;
+           core->job_count > core->lingering_count || core->draining || core->reap_soon;
 }
 
 int64_t core_due_ns(const struct core *core)

@@ -276,6 +276,7 @@ struct core {
     int64_t space_ns; /* when to look again */
     struct store_reap reap;
     bool reaping;
+    bool reap_soon; /* there are millions of small rows: at every tick */
     int64_t reap_ns;
 
     struct shared *shared;

@@ -302,7 +302,7 @@ static bool adds(const struct object_call *call)
 enum engine_status shared_refusal(const struct core *core, const struct object_call *call)
 {
     bool outside = call->holder.run == 0;
-    bool full = core->turn && core->turn->write->bytes > UNWRITTEN_MAX;
+    bool full = core->turn && core->turn->write->bytes > UNWRITTEN_MAX + (size_t)core->config->max_objects;
     if (only_reads(call))
         return ENGINE_OK;
     if (core->storage_failed || core->config->read_only)

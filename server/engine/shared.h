@@ -2,6 +2,7 @@
  *
  * shared.c        owns them: what they write becomes part of the turn, recovery, time, who waits for what
  * shared_tasks.c  calls of running items, by their worker's channel: answered at once
+ * shared_read.c   …what they say
  * shared_asks.c   calls from outside, by ASK_OBJECT: answered once all that came before is committed
  *
  * Why that is sound: server/objects/objects.h. All on the engine thread. */
@@ -12,7 +13,8 @@
 
 enum {
     CALLS_MAX = 64,                   /* of one worker that wait at a time */
-    UNWRITTEN_MAX = 64 * 1024 * 1024, /* bytes of changes that wait for their commit: more are refused */
+    UNWRITTEN_MAX = 64 * 1024 * 1024, /* bytes of changes that wait for their commit, beside what --max-objects allows
+                                         the elements: more are refused */
 };
 #define STUCK_NS NS_PER_S /* all workers wait for so long while items are ready: that is told */
 
@@ -69,6 +71,11 @@ void shared_item_failed(struct core *, struct worker *, uint32_t index, enum fai
 void shared_items_ended(struct core *, struct worker *);
 /* The slice is over; `died` with its worker. */
 void shared_slice_ended(struct core *, struct worker *, bool died);
+
+/* ---- shared_read.c ---- */
+
+/* Fills the call in; its args lie in the text. NULL, or what is wrong with it. */
+const char *shared_read(struct object_call *, const char *text, size_t length, int64_t now, bool *quiet);
 
 /* ---- shared_asks.c ---- */
 

@@ -243,9 +243,11 @@ static void reap(struct store_backend *backend, struct store_reap *reap, enum st
             left--;
         }
     }
+    left = reap->rows * STORE_ENTRIES_PER_ROW;
     if (!reap->more)
         memory_objects_reap(store, &left);
-    reap->more = left == 0;
+    reap->entries = left == 0;
+    reap->more |= reap->entries;
     pthread_mutex_unlock(&store->mutex);
 }
 

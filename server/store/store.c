@@ -150,7 +150,7 @@ static void execute_reaps(struct store *store, struct mail *list)
     for (struct mail *mail = list, *next; mail != NULL; mail = next) {
         next = mail->next;
         struct store_reap *reap = (struct store_reap *)mail;
-        reap->more = false;
+        reap->more = reap->entries = false;
         reap->jobs_removed = 0;
         reap->status = STORE_IO;
         if (!store->broken) {

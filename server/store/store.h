@@ -123,6 +123,7 @@ struct store_reap {
     int64_t now_ms;
     unsigned rows;
     bool more;
+    bool entries; /* out: of a dropped object there are more: each row is small, and there may be millions */
     unsigned jobs_removed;
     enum store_status status;
     void (*done)(struct store_reap *);

@@ -78,6 +78,9 @@ static inline void store_count_ready(struct job_view *view)
         counts->ready = counts->total - counts->succeeded - counts->failed - counts->cancelled;
 }
 
+/* Entries are small beside chunks and results: so many are removed for each row of those. */
+enum { STORE_ENTRIES_PER_ROW = 8 };
+
 /* True when a job with these is no more for readers. */
 static inline bool store_expired(int64_t expires_ms, int64_t now_ms)
 {

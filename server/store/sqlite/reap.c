@@ -63,9 +63,10 @@ static int delete_slice(struct sqlite_store *store, struct store_reap *reap)
 
 static int delete_objects(struct sqlite_store *store, struct store_reap *reap)
 {
-    unsigned left = reap->rows;
+    unsigned left = reap->rows * STORE_ENTRIES_PER_ROW;
     int result = reap->more ? SQLITE_OK : sqlite_reap_objects(store, &left);
-    reap->more |= left == 0;
+    reap->entries = left == 0;
+    reap->more |= reap->entries;
     return result;
 }
 
