@@ -514,7 +514,7 @@ static void nonsense_is_an_error_for_who_says_it(void **state)
     static const struct {
         const char *text, *type;
     } cases[] = {
-        {"", "invalid"},
+        {" ", "invalid"},
         {"[]", "invalid"},
         {"null", "invalid"},
         {"{", "invalid"},
@@ -555,6 +555,22 @@ static void nonsense_is_an_error_for_who_says_it(void **state)
     snprintf(huge, sizeof huge, "{\"object\":\"queues/%0200d\",\"op\":\"get\"}", 1);
     expect_answer(sim_call(&sim, slot_of(0), huge), "invalid");
     assert_int_equal(sim.workers[slot_of(0)].state, SIM_BUSY); /* it lives */
+}
+
+/* An empty text: the asker does not wait for this call of its any more. */
+static void a_call_is_taken_back(void **state)
+{
+    (void)state;
+    run_items((const char *[]){"[5,0]"}, 1, 1, 1);
+    unsigned slot = slot_of(0);
+    const struct sim_worker *worker = &sim.workers[slot];
+    uint32_t waiting = sim_call(&sim, slot, GET_WAIT("60"));
+    struct message_call call = {.run = worker->run.run, .attempt = 1, .call = waiting};
+    for (int i = 0; i < 2; i++) /* the second time there is nothing to take back */
+        core_worker_call(&sim.core, slot, worker->generation, &call, "", 0, false);
+    sim_call(&sim, slot, PUT("1"));
+    expect_silence(waiting);
+    assert_int_equal(queue_size(), 1);
 }
 
 static void quiet_calls_are_answered_by_errors_only(void **state)
@@ -621,6 +637,7 @@ int main(int argc, char **argv)
         RULE(a_pool_that_waits_for_itself_is_told),
         RULE(items_behind_one_that_waits_go_elsewhere),
         RULE(nonsense_is_an_error_for_who_says_it),
+        RULE(a_call_is_taken_back),
         RULE(quiet_calls_are_answered_by_errors_only),
         RULE(stale_calls_are_dropped),
         RULE(a_worker_has_so_many_calls),
