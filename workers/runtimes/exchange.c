@@ -6,7 +6,6 @@
 #include "runtimes/exchange.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,9 +22,6 @@ enum {
     PROGRESS_MAX = 16 * 1024,
 };
 #define SKIPPED_MAX ((size_t)256 << 20) /* of one value */
-#define FREED_STEP ((off_t)4 * 1024 * 1024)
-
-enum turn { GOES_ON, ALL_ENDED, BROKEN, STOPPED };
 
 /* ---- when the process has to go ---- */
 
@@ -35,7 +31,7 @@ static void kill_runtime(struct exchange *exchange, unsigned grace_ms, struct ch
     item_hear(exchange); /* its last words */
 }
 
-static enum turn nonsense(struct exchange *exchange, const char *what)
+enum turn exchange_nonsense(struct exchange *exchange, const char *what)
 {
     struct child_end end;
     kill_runtime(exchange, 0, &end);
@@ -43,8 +39,7 @@ static enum turn nonsense(struct exchange *exchange, const char *what)
     return BROKEN;
 }
 
-/* Somebody's nonsense, of several: a fresh process runs them one by one. */
-static enum turn try_again(struct exchange *exchange)
+enum turn exchange_try_again(struct exchange *exchange)
 {
     struct child_end end;
     kill_runtime(exchange, 0, &end);
@@ -63,16 +58,16 @@ static enum turn stop(struct exchange *exchange)
 
 /* ---- answers ---- */
 
-static enum turn stray(struct exchange *exchange, const struct reply *reply)
+enum turn exchange_stray(struct exchange *exchange, const struct reply *reply)
 {
     if (reply->id < exchange->runtime->first_id || reply->id > exchange_id(exchange))
-        return nonsense(exchange, "an answer with the id of no item that runs");
+        return exchange_nonsense(exchange, "an answer with the id of no item that runs");
     /* A thread of an item that has ended was late. Answers are more serious, but not this item's fault. */
     if (reply->kind == REPLY_CALL) {
         calling_late(exchange, reply);
         return GOES_ON;
     }
-    return reply->kind == REPLY_LOG || reply->kind == REPLY_PROGRESS ? GOES_ON : try_again(exchange);
+    return reply->kind == REPLY_LOG || reply->kind == REPLY_PROGRESS ? GOES_ON : exchange_try_again(exchange);
 }
 
 static enum turn take_reply(struct exchange *exchange, char *line, size_t length)
@@ -82,12 +77,12 @@ static enum turn take_reply(struct exchange *exchange, char *line, size_t length
     char text[256];
     if (!reply_parse(line, length, &reply, &reason)) {
         snprintf(text, sizeof text, "it sent what is no answer: %s", reason);
-        return nonsense(exchange, text);
+        return exchange_nonsense(exchange, text);
     }
     if (reply.kind == REPLY_CALL && exchange->runtime->batch)
-        return nonsense(exchange, "it made a call on descriptor 4");
+        return exchange_nonsense(exchange, "it made a call on descriptor 4");
     if (reply.id != exchange_id(exchange))
-        return stray(exchange, &reply);
+        return exchange_stray(exchange, &reply);
     if (reply.kind == REPLY_CALL)
         calling_ask(exchange, &reply);
     else if (reply.kind == REPLY_VALUE)
@@ -97,7 +92,7 @@ static enum turn take_reply(struct exchange *exchange, char *line, size_t length
     else if (reply.kind == REPLY_LOG)
         log_cap_pass(&exchange->logs[reply.stream - 1], reply.text.at, reply.text.length);
     else if (reply.text.length > PROGRESS_MAX)
-        return nonsense(exchange, "it sent progress of more than 16 KiB");
+        return exchange_nonsense(exchange, "it sent progress of more than 16 KiB");
     else
         exchange->host->progress(exchange->host->context, exchange->current, reply.text.at, reply.text.length);
     return GOES_ON;
@@ -112,70 +107,20 @@ static enum turn check_rest(struct exchange *exchange, struct source *source)
             (line <= CALL_LINE_MAX && reply_begins_call(source->bytes.data + source->start, line)))
             return GOES_ON;
         if (!reply_begins_value(source->bytes.data + source->start, line, exchange_id(exchange)))
-            return nonsense(exchange, "it sent a line that is too long");
+            return exchange_nonsense(exchange, "it sent a line that is too long");
         source->skipping = true;
         source->skipped = 0;
     }
     source->skipped += line;
     source->start = source->looked = source->bytes.length;
-    return source->skipped > SKIPPED_MAX ? nonsense(exchange, "it sent a value without end") : GOES_ON;
-}
-
-/* ---- what a runtime that takes batches says on descriptor 3: notices and calls ---- */
-
-static enum turn said_nonsense(struct exchange *exchange)
-{
-    if (exchange->end - exchange->current > 1)
-        return try_again(exchange);
-    return nonsense(exchange, "it wrote on descriptor 3, which is poold's");
-}
-
-static enum turn take_said_line(struct exchange *exchange, char *line, size_t length)
-{
-    struct source *said = &exchange->runtime->said;
-    struct reply reply;
-    const char *reason;
-    if (!reply_parse(line, length, &reply, &reason) || reply.kind != REPLY_CALL)
-        return said_nonsense(exchange);
-    if (reply.id > exchange_id(exchange)) {
-        exchange->ahead = true;
-        said->start = said->looked = (size_t)(line - said->bytes.data); /* for later */
-    } else if (reply.id == exchange_id(exchange)) {
-        calling_ask(exchange, &reply);
-    } else {
-        return stray(exchange, &reply);
-    }
-    return GOES_ON;
-}
-
-/* What the current item has said came before its answer on descriptor 4, and behind the answer of the item before it.
- * So this stops at the first call of a later item. */
-static enum turn take_said(struct exchange *exchange)
-{
-    struct source *said = &exchange->runtime->said;
-    enum turn turn = GOES_ON;
-    size_t length;
-    char *line;
-    exchange->ahead = false;
-    exchange->half_said = exchange->said_more;
-    if (said->start == said->bytes.length)
-        return GOES_ON;
-    while (turn == GOES_ON && !exchange->ahead && (line = source_line(said, &length)))
-        if (length > 0)
-            turn = take_said_line(exchange, line, length);
-    source_tidy(said);
-    if (turn != GOES_ON || exchange->ahead || said->bytes.length == 0)
-        return turn;
-    exchange->half_said = exchange->runtime->talk != -1; /* else the rest will never come */
-    bool sane = said->bytes.data[0] == '{' && said->bytes.length <= CALL_LINE_MAX;
-    return sane ? GOES_ON : said_nonsense(exchange);
+    return source->skipped > SKIPPED_MAX ? exchange_nonsense(exchange, "it sent a value without end") : GOES_ON;
 }
 
 /* False when the current item's answer must not be looked for yet. */
 static bool may_answer(struct exchange *exchange, enum turn *turn)
 {
     if (*turn == GOES_ON && exchange->runtime->batch && exchange->current < exchange->end)
-        *turn = take_said(exchange);
+        *turn = exchange_take_said(exchange);
     return *turn == GOES_ON && exchange->current < exchange->end && (exchange->ahead || !exchange->half_said);
 }
 
@@ -203,41 +148,6 @@ static enum turn take_lines(struct exchange *exchange, struct source *source)
 
 /* ---- reading ---- */
 
-/* True when something has come. */
-static bool read_answers(struct runtime *runtime)
-{
-    off_t before = runtime->answers_read;
-    for (ssize_t got = READ_PIECE; got == READ_PIECE && runtime->answers_read - before < READ_TURN;) {
-        got = pread(runtime->answers, buf_reserve(&runtime->answered.bytes, READ_PIECE), READ_PIECE,
-                    runtime->answers_read);
-        if (got <= 0)
-            break;
-        runtime->answered.bytes.length += (size_t)got;
-        runtime->answers_read += got;
-    }
-    /* What has been read needs no memory any more, however long the batch goes on. */
-    if (runtime->answers_read - runtime->answers_freed > FREED_STEP) {
-        fallocate(runtime->answers, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, runtime->answers_read);
-        runtime->answers_freed = runtime->answers_read;
-    }
-    return runtime->answers_read > before;
-}
-
-static bool read_said(struct exchange *exchange)
-{
-    struct runtime *runtime = exchange->runtime;
-    size_t before = runtime->said.bytes.length;
-    exchange->said_more = false;
-    if (runtime->talk == -1)
-        return false;
-    if (source_read(&runtime->said, runtime->talk) == -1) {
-        fd_close(&runtime->talk);
-        exchange->silent_ns = clock_mono_ns();
-    }
-    exchange->said_more = runtime->said.bytes.length - before >= READ_TURN;
-    return runtime->said.bytes.length > before;
-}
-
 /* Answers, as far as what was said allows. */
 static enum turn take_batch(struct exchange *exchange)
 {
@@ -246,9 +156,9 @@ static enum turn take_batch(struct exchange *exchange)
         if (turn != GOES_ON || !exchange->ahead)
             return turn;
         /* The answer that came before the call has been written meanwhile, or never will be. */
-        if (!read_answers(exchange->runtime))
-            return said_nonsense(exchange);
-        read_said(exchange);
+        if (!exchange_read_answers(exchange->runtime))
+            return exchange_nobody_said(exchange);
+        exchange_read_said(exchange);
     }
 }
 
@@ -256,8 +166,9 @@ static enum turn take_batch(struct exchange *exchange)
 static enum turn read_all(struct exchange *exchange)
 {
     struct runtime *runtime = exchange->runtime;
-    exchange->came = runtime->batch && read_answers(runtime);
-    exchange->came |= read_said(exchange); /* after the answers: nonsense by an item that has answered is here by now */
+    exchange->came = runtime->batch && exchange_read_answers(runtime);
+    exchange->came |=
+        exchange_read_said(exchange); /* after the answers: nonsense by an item that has answered is here by now */
     item_hear(exchange);
     if (exchange->came)
         exchange->lively_ns = clock_mono_ns();
@@ -325,7 +236,7 @@ static enum turn check_limits(struct exchange *exchange)
         return BROKEN;
     }
     if (exchange->silent_ns && now - exchange->silent_ns >= SILENCE_MS * NS_PER_MS)
-        return nonsense(exchange, "it closed descriptor 3 and went on");
+        return exchange_nonsense(exchange, "it closed descriptor 3 and went on");
     switch (is_sampled(exchange) ? item_sample(exchange) : WITHIN_LIMITS) {
     case TOO_MUCH_MEMORY:
         kill_runtime(exchange, 0, &end);
@@ -353,11 +264,19 @@ static enum turn take_turn(struct exchange *exchange)
         {.fd = exchange->host->channel_fd,
          .events = (short)(exchange->host->incoming ? POLLIN | POLLRDHUP : POLLRDHUP)},
     };
-    poll(fds, sizeof fds / sizeof *fds, wait_ms(exchange));
+    int ready = poll(fds, sizeof fds / sizeof *fds, wait_ms(exchange));
     if (sending)
         request_send(exchange);
     if (fds[5].revents & POLLIN)
         calling_hear(exchange);
+    if (ready == 1 && fds[5].revents == POLLIN)
+        return check_limits(exchange); /* an answer to a call: nothing that could have ended an item */
+    if (ready == 1 && fds[0].revents == POLLIN && runtime->batch) {
+        bool only_calls;
+        enum turn turn = exchange_hear_calls(exchange, &only_calls);
+        if (turn != GOES_ON || only_calls)
+            return turn != GOES_ON ? turn : check_limits(exchange);
+    }
     if (fds[1].revents) /* before reading: what it said at its very end is there now */
         return has_ended(exchange);
     enum turn turn = read_all(exchange);

@@ -29,11 +29,35 @@ struct exchange {
     bool said_more;    /* not all that was said has been read this turn */
     bool half_said;    /* what is being said may be the current item's: its answer has to wait */
     bool ahead;        /* a call of a later item has come */
+    bool noticed;      /* there was a notice among what was said */
     /* limits */
     int64_t peak;      /* resident bytes seen while the current item ran */
     clockid_t cpu_clock;
     int64_t cpu_began_ns;
 };
+
+/* What a turn of the loop came to. */
+enum turn { GOES_ON, ALL_ENDED, BROKEN, STOPPED };
+
+/* exchange.c: the process has to go, because of what it said… */
+enum turn exchange_nonsense(struct exchange *, const char *what);
+/* …somebody's nonsense, of several: a fresh process runs them one by one. */
+enum turn exchange_try_again(struct exchange *);
+/* A line whose id is not the current item's. */
+enum turn exchange_stray(struct exchange *, const struct reply *);
+
+/* said.c, for runtimes that take batches (and exchange_read_said for all) */
+/* True when something has come. */
+bool exchange_read_answers(struct runtime *);
+bool exchange_read_said(struct exchange *);
+/* What the current item has said came before its answer on descriptor 4, and behind the answer of the item before it.
+ * So this does what was said up to the first call of a later item. */
+enum turn exchange_take_said(struct exchange *);
+/* Somebody said what nobody may. */
+enum turn exchange_nobody_said(struct exchange *);
+/* Descriptor 3, and nothing else, is readable: does the calls. `only`: there was nothing else, so no item can have
+ * ended. */
+enum turn exchange_hear_calls(struct exchange *, bool *only);
 
 static inline uint64_t exchange_id(const struct exchange *exchange)
 {
