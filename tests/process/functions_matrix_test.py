@@ -372,7 +372,7 @@ def scrubbed(kind):
         got = house.value(KINDS[kind], {"do": "environ"})
         allowed = {"PATH", "DEEDS_PASSED", "DEEDS_SET", "POOLD_TEST_MARK", "DEEDS_NOTES", "LC_CTYPE"}
         if kind == "exec":
-            allowed |= {"POOLD_JOB", "POOLD_INDEX", "POOLD_ATTEMPT", "POOLD_FUNCTION"}
+            allowed |= {"POOLD_JOB", "POOLD_INDEX", "POOLD_ATTEMPT", "POOLD_FUNCTION", "POOLD_CALL", "POOLD_SOCKET"}
             expect(got.get("POOLD_FUNCTION") == "tool" and got.get("POOLD_INDEX") == "0", got)
         else:
             allowed |= {"PYTHONPATH", "NODE_PATH"}
