@@ -7,6 +7,7 @@
 #define TYPE_JSON_TEXT "application/json"
 #define TYPE_NDJSON_TEXT "application/x-ndjson"
 #define TYPE_SSE_TEXT "text/event-stream"
+#define TYPE_BYTES_TEXT "application/octet-stream"
 #define TYPE_PROBLEM_TEXT "application/problem+json"
 
 #endif

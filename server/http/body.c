@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "http/objects.h"
 #include "http/request.h"
 #include "http/upload.h"
 
@@ -61,11 +62,17 @@ void request_refuse_now(struct request *r)
     refuse(r, true);
 }
 
+bool request_body_too_large(struct request *r)
+{
+    bool lines = r->route->body == ROUTE_BODY_ITEMS;
+    return problem_set(&r->problem, PROBLEM_BODY_TOO_LARGE, "a %sbody may have %lld bytes%s", lines ? "JSON " : "",
+                       (long long)r->http->config->max_body, lines ? "; NDJSON has no limit" : "");
+}
+
 static void keep_body(struct request *r, const char *data, size_t length)
 {
     if ((int64_t)(r->body.length + length) > r->http->config->max_body) {
-        problem_set(&r->problem, PROBLEM_BODY_TOO_LARGE, "a JSON body may have %lld bytes; NDJSON has no limit",
-                    (long long)r->http->config->max_body);
+        request_body_too_large(r);
         request_refuse(r);
         return;
     }
@@ -91,6 +98,8 @@ bool request_body(struct request *r, const char *data, size_t *length)
             request_refuse(r); /* now that a body does come, it may be far too long */
     } else if (r->upload) {
         used = upload_feed(r->upload, data, *length);
+    } else if (r->put) {
+        used = object_put_feed(r->put, data, *length);
     } else {
         keep_body(r, data, *length);
         r->connection->since_ns = clock_mono_ns();

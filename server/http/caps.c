@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "http/objects.h"
 #include "http/request.h"
 #include "http/upload.h"
 
@@ -97,11 +98,11 @@ static void check_body(struct connection *c, int64_t now)
 {
     struct request *r = c->request;
     int64_t silence = (int64_t)c->http->config->body_timeout_ms * NS_PER_MS;
-    if (!r || atomic_load(&r->suspended))
+    if (!r || atomic_load(&r->suspended) || (r->put && object_put_busy(r->put)))
         return;
     bool slow = now - c->since_ns > silence;
     int64_t taken = now - r->body_begun_ns;
-    if (!r->upload && taken > silence && r->received < taken / NS_PER_S * BODY_RATE_MIN)
+    if (!r->upload && !r->put && taken > silence && r->received < taken / NS_PER_S * BODY_RATE_MIN)
         slow = true;
     if (!slow)
         return;
@@ -109,6 +110,10 @@ static void check_body(struct connection *c, int64_t now)
                 BODY_RATE_MIN);
     if (r->upload)
         upload_gone(r->upload);
+    if (r->put) {
+        r->problem.accepted = r->put->accepted;
+        object_put_gone(r->put);
+    }
     request_refuse_now(r);
 }
 
@@ -142,11 +147,12 @@ static void check(struct connection *c, int64_t now)
 
 /* Within a body libmicrohttpd misses a FIN that comes with the last data: it reads the data, and takes the short read
  * for the end of what epoll's edge announced. All must be read, and nothing more have come since the last look, or a
- * piece that still lies in libmicrohttpd's buffer might complete the body. */
+ * piece that still lies in libmicrohttpd's buffer might complete the body. But lines for a queue that is full may lie
+ * there for long: who has left meanwhile does not want them put any more. */
 static bool left(struct connection *c)
 {
     int unread = 0;
-    if (c->phase != PHASE_BODY)
+    if (c->phase != PHASE_BODY || atomic_load(&c->request->suspended))
         return true;
     if (ioctl(c->fd, FIONREAD, &unread) == -1 || unread > 0)
         return false;
@@ -164,6 +170,12 @@ static void peek(struct pollfd *fds, struct connection **of, nfds_t count)
             cut(of[i]);
 }
 
+static bool worth_a_look(const struct connection *c)
+{
+    bool suspended = atomic_load(&c->request->suspended);
+    return suspended ? c->phase == PHASE_BUSY || (c->phase == PHASE_BODY && c->request->put) : c->phase == PHASE_BODY;
+}
+
 static void peek_all(struct http *http)
 {
     struct pollfd fds[PEEK_BATCH];
@@ -171,7 +183,7 @@ static void peek_all(struct http *http)
     nfds_t count = 0;
     LIST_FOREACH(c, &http->connections, link)
     {
-        if (!c->request || c->phase != (atomic_load(&c->request->suspended) ? PHASE_BUSY : PHASE_BODY))
+        if (!c->request || !worth_a_look(c))
             continue;
         fds[count] = (struct pollfd){.fd = c->fd, .events = POLLRDHUP};
         of[count++] = c;

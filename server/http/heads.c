@@ -27,6 +27,8 @@ static const struct {
     [HEAD_LAST_EVENT_ID] = {"Last-Event-ID", true},
     [HEAD_ACCEPT] = {"Accept", false},
     [HEAD_PREFER] = {"Prefer", false},
+    [HEAD_IF_MATCH] = {"If-Match", true},
+    [HEAD_IF_NONE_MATCH] = {"If-None-Match", true},
 };
 
 /* "Content-Length : 5" is another header to libmicrohttpd, but not to every proxy before it. */
@@ -217,7 +219,7 @@ enum body_type heads_body_type(const struct heads *h)
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (media_type(type, lines[i]))
             return BODY_TYPE_NDJSON;
-    return BODY_TYPE_OTHER;
+    return media_type(type, "application/octet-stream") ? BODY_TYPE_BYTES : BODY_TYPE_OTHER;
 }
 
 int64_t heads_prefer_wait(const struct heads *h)
@@ -235,7 +237,7 @@ int64_t heads_prefer_wait(const struct heads *h)
 
 /* ---- Accept ---- */
 
-static enum format format_of(const char *type, size_t length, enum format fallback)
+static enum format format_of(const char *type, size_t length, enum format fallback, unsigned offered)
 {
     static const struct {
         const char *type;
@@ -243,10 +245,11 @@ static enum format format_of(const char *type, size_t length, enum format fallba
     } known[] = {
         {"application/json", FORMAT_JSON},     {"application/x-ndjson", FORMAT_NDJSON},
         {"application/ndjson", FORMAT_NDJSON}, {"application/jsonl", FORMAT_NDJSON},
-        {"text/event-stream", FORMAT_SSE},
+        {"text/event-stream", FORMAT_SSE},     {"application/octet-stream", FORMAT_BYTES},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strlen(known[i].type) == length && strncasecmp(type, known[i].type, length) == 0)
+        if (offered & 1U << known[i].format && strlen(known[i].type) == length &&
+            strncasecmp(type, known[i].type, length) == 0)
             return known[i].format;
     bool any =
         (length == 3 && strncmp(type, "*/*", 3) == 0) || (length == 13 && strncasecmp(type, "application/*", 13) == 0);
@@ -266,7 +269,8 @@ static double quality(const char *at, const char *end)
     return 1;
 }
 
-enum format accept_choose(const char *accept, enum format fallback)
+/* `offered`: a bit for each format. */
+static enum format choose(const char *accept, enum format fallback, unsigned offered)
 {
     enum format best = FORMAT_NONE;
     double best_quality = 0;
@@ -275,7 +279,7 @@ enum format accept_choose(const char *accept, enum format fallback)
     for (const char *at = accept; *at;) {
         at += strspn(at, ", \t");
         const char *end = at + strcspn(at, ",");
-        enum format format = format_of(at, strcspn(at, ",; \t"), fallback);
+        enum format format = format_of(at, strcspn(at, ",; \t"), fallback, offered);
         double q = quality(at, end);
         if (format != FORMAT_NONE && q > best_quality) {
             best = format;
@@ -284,4 +288,14 @@ enum format accept_choose(const char *accept, enum format fallback)
         at = end;
     }
     return best;
+}
+
+enum format accept_choose(const char *accept, enum format fallback)
+{
+    return choose(accept, fallback, 1U << FORMAT_JSON | 1U << FORMAT_NDJSON | 1U << FORMAT_SSE);
+}
+
+enum format accept_bytes(const char *accept)
+{
+    return choose(accept, FORMAT_JSON, 1U << FORMAT_JSON | 1U << FORMAT_BYTES);
 }

@@ -28,6 +28,8 @@ enum head {
     HEAD_LAST_EVENT_ID,
     HEAD_ACCEPT,
     HEAD_PREFER,
+    HEAD_IF_MATCH,
+    HEAD_IF_NONE_MATCH,
     HEADS
 };
 
@@ -39,7 +41,7 @@ struct heads {
     int64_t body_length; /* declared; -1 = chunked; 0 = none */
 };
 
-enum body_type { BODY_TYPE_NONE, BODY_TYPE_JSON, BODY_TYPE_NDJSON, BODY_TYPE_OTHER };
+enum body_type { BODY_TYPE_NONE, BODY_TYPE_JSON, BODY_TYPE_NDJSON, BODY_TYPE_BYTES, BODY_TYPE_OTHER };
 
 void heads_read(struct heads *, struct MHD_Connection *);
 /* What makes the message itself untrustworthy: answer and close. */
@@ -53,7 +55,9 @@ enum body_type heads_body_type(const struct heads *);
 int64_t heads_prefer_wait(const struct heads *);
 
 /* The best of what is offered by the Accept header. */
-enum format { FORMAT_NONE, FORMAT_JSON, FORMAT_NDJSON, FORMAT_SSE };
+enum format { FORMAT_NONE, FORMAT_JSON, FORMAT_NDJSON, FORMAT_SSE, FORMAT_BYTES };
 enum format accept_choose(const char *accept, enum format fallback);
+/* JSON (by default) or application/octet-stream. */
+enum format accept_bytes(const char *accept);
 
 #endif

@@ -52,6 +52,20 @@ static const struct {
     [PROBLEM_READ_ONLY] = {"read-only", 503, "The service only reads since a storage error"},
     [PROBLEM_STORAGE_FAILED] = {"storage-failed", 503, "Storage failed; the outcome is unknown"},
     [PROBLEM_STORAGE_FULL] = {"storage-full", 507, "There is no space left"},
+    [PROBLEM_OBJECT_MISSING] = {"object-missing", 404, "There is no such object"},
+    [PROBLEM_NO_ENTRY] = {"no-entry", 404, "There is no such key, index, element or lease"},
+    [PROBLEM_OBJECT_EXISTS] = {"object-exists", 409, "It exists with another configuration"},
+    [PROBLEM_QUEUE_EMPTY] = {"queue-empty", 409, "There is nothing to get"},
+    [PROBLEM_QUEUE_FULL] = {"queue-full", 409, "There is no room to put"},
+    [PROBLEM_BUSY] = {"busy", 409, "It is held, or not all is done"},
+    [PROBLEM_NOT_HOLDER] = {"not-holder", 409, "It is not held by who says so"},
+    [PROBLEM_END_OF_FILE] = {"end-of-file", 410, "An end of the pipe is closed"},
+    [PROBLEM_OBJECT_DELETED] = {"object-deleted", 410, "It was deleted meanwhile"},
+    [PROBLEM_CHANGED] = {"changed", 412, "It has another version or value"},
+    [PROBLEM_OBJECT_LIMIT] = {"object-limit", 413, "A size or count is over its limit"},
+    [PROBLEM_OBJECT_INVALID] = {"object-invalid", 422, "The operation does not take this"},
+    [PROBLEM_OVERFLOW] = {"overflow", 422, "The number is out of range"},
+    [PROBLEM_NO_ROOM] = {"no-room", 507, "The memory for objects is used up"},
 };
 
 bool problem_set(struct problem *p, enum problem_type type, const char *detail, ...)

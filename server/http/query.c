@@ -42,6 +42,19 @@ bool percent_decode(const char *at, const char *end, bool plus, char *out)
     return scan_is_utf8(begin, out);
 }
 
+bool percent_decode_any(const char *at, const char *end, char *out)
+{
+    char *begin = out;
+    while (at != end) {
+        int byte = decode_byte(&at, end, false);
+        if (byte <= 0)
+            return false;
+        *out++ = (char)byte;
+    }
+    *out = '\0';
+    return scan_is_utf8(begin, out);
+}
+
 static bool add_pair(struct query *q, const char *at, const char *end, char **out, struct problem *p)
 {
     const char *equals = memchr(at, '=', (size_t)(end - at));

@@ -22,6 +22,8 @@ struct query {
 /* Decodes [at, end) into `out` (room for end - at + 1 bytes, NUL-terminated). False on a broken escape, NUL, control
  * character or invalid UTF-8. `plus`: '+' is a space. */
 bool percent_decode(const char *at, const char *end, bool plus, char *out);
+/* The same, control characters included, for the path. */
+bool percent_decode_any(const char *at, const char *end, char *out);
 /* Parses what follows the '?'. Duplicate names are an error. query_free() is due in any case. */
 bool query_parse(struct query *, const char *text, size_t length, struct problem *);
 /* The value, or NULL when it is not there. */

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "http/objects.h"
 #include "http/routes.h"
 #include "http/stream.h"
 #include "http/upload.h"
@@ -66,10 +67,12 @@ static void request_free(struct request *r)
 {
     ask_discard(&r->ask);
     upload_free(&r->upload);
+    object_put_free(&r->put);
     stream_free(&r->stream);
     for (unsigned i = 0; i < r->header_count; i++)
         free(r->headers[i].value);
     query_free(&r->query);
+    free(r->object.key);
     buf_free(&r->body);
     if (r->drop_state)
         r->drop_state(r->state);
@@ -98,6 +101,8 @@ void request_completed(struct request *r)
     r->mhd = NULL;
     if (r->upload)
         upload_gone(r->upload);
+    if (r->left)
+        r->left(r);
     request_unref(&r);
 }
 
@@ -220,6 +225,9 @@ static bool check_sizes(struct request *r)
 
 static bool check_body_type(struct request *r)
 {
+    static const char *const types[] = {[ROUTE_BODY_JSON] = "application/json",
+                                        [ROUTE_BODY_ITEMS] = "application/json or application/x-ndjson",
+                                        [ROUTE_BODY_BYTES] = "application/json or application/octet-stream"};
     const struct route *route = r->route;
     if (r->heads.body_length == 0) {
         if (route->body == ROUTE_BODY_NONE || r->body_type == BODY_TYPE_OTHER)
@@ -230,14 +238,11 @@ static bool check_body_type(struct request *r)
         return problem_set(&r->problem, PROBLEM_INVALID_VALUE, "no body is taken here");
     if (r->body_type == BODY_TYPE_NONE)
         r->body_type = BODY_TYPE_JSON;
-    if (r->body_type == BODY_TYPE_OTHER || (r->body_type == BODY_TYPE_NDJSON && route->body != ROUTE_BODY_ITEMS))
-        return problem_set(&r->problem, PROBLEM_MEDIA_TYPE, "the body must be %s",
-                           route->body == ROUTE_BODY_ITEMS ? "application/json or application/x-ndjson"
-                                                           : "application/json");
-    if (r->body_type == BODY_TYPE_JSON && r->heads.body_length > r->http->config->max_body)
-        return problem_set(&r->problem, PROBLEM_BODY_TOO_LARGE, "a JSON body may have %lld bytes; NDJSON has no limit",
-                           (long long)r->http->config->max_body);
-    return true;
+    if (r->body_type == BODY_TYPE_OTHER || (r->body_type == BODY_TYPE_NDJSON && route->body != ROUTE_BODY_ITEMS) ||
+        (r->body_type == BODY_TYPE_BYTES && route->body != ROUTE_BODY_BYTES))
+        return problem_set(&r->problem, PROBLEM_MEDIA_TYPE, "the body must be %s", types[route->body]);
+    return r->body_type == BODY_TYPE_NDJSON || r->heads.body_length <= r->http->config->max_body ||
+           request_body_too_large(r);
 }
 
 static bool is_healthz(const struct request *r)

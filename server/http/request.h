@@ -27,6 +27,7 @@ struct MHD_Connection;
 struct MHD_Response;
 struct route;
 struct stream;
+struct object_put;
 struct request;
 
 typedef void request_step(struct request *);
@@ -72,6 +73,12 @@ struct request {
     char name[SEGMENT_MAX];  /* {name} of the path */
     int64_t seq, created_ms; /* {id} of the path, then the job at hand */
     uint32_t index;          /* {index} of the path */
+    struct {
+        enum object_kind kind; /* {kind} of the path */
+        char end[2];           /* {end} */
+        char *key;             /* {key} */
+        int64_t position;      /* {position} */
+    } object;
     struct query query;
     struct heads heads;
     enum body_type body_type;
@@ -92,9 +99,11 @@ struct request {
     struct ask ask;
     struct wanted wanted;
     struct upload *upload;
+    struct object_put *put;
     struct stream *stream;
     void *state; /* of the handler; free()d with the request, after drop_state (any thread) */
     void (*drop_state)(void *);
+    request_step *left; /* the connection is done with it: to take back what it asked for; may be NULL */
     struct {
         const char *name;
         char *value;
@@ -108,6 +117,8 @@ void request_unref(struct request **);
 /* The connection is done with it. */
 void request_completed(struct request *);
 
+/* Sets the problem: a body that is kept is too large. False. */
+bool request_body_too_large(struct request *);
 /* The kept body is no longer needed. HTTP thread. */
 void request_drop_body(struct request *);
 

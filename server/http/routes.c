@@ -1,13 +1,17 @@
 #include "http/routes.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/check.h"
 #include "base/id.h"
 #include "http/handlers.h"
+#include "http/objects.h"
 #include "http/options.h"
 #include "wire/limits.h"
+#include "wire/scan.h"
 
 static const struct route routes[] = {
     {.method = METHOD_GET, .pattern = "/v1/jobs", .handler = get_jobs, .parameters = "state function limit after"},
@@ -70,18 +74,58 @@ static bool capture_index(struct request *r, const char *text)
     return true;
 }
 
+static bool capture_kind(struct request *r, const char *text)
+{
+    return object_kind_parse(text, strlen(text), &r->object.kind) == 0 &&
+           strcmp(object_kind_plural(r->object.kind), text) == 0;
+}
+
+static bool capture_end(struct request *r, const char *text)
+{
+    r->object.end[0] = *text;
+    return strcmp(text, "a") == 0 || strcmp(text, "b") == 0;
+}
+
+static bool capture_position(struct request *r, const char *text)
+{
+    long long value;
+    const char *end = text + strlen(text);
+    enum scan_kind kind;
+    if (scan_value(text, end, &kind, NULL) != end || kind != SCAN_NUMBER || scan_integer(text, end, &value))
+        return false;
+    r->object.position = value;
+    return true;
+}
+
+/* Any text, of any length: too long a key is the dict's to refuse. */
+static bool capture_key(struct request *r, const char *at, const char *end)
+{
+    free(r->object.key);
+    r->object.key = malloc((size_t)(end - at) + 1);
+    CHECK(r->object.key, "out of memory");
+    return percent_decode_any(at, end, r->object.key);
+}
+
 /* One segment of the path against one of the pattern. */
 static bool match_segment(struct request *r, const char *at, const char *end, const char *pattern, size_t length)
 {
     char text[SEGMENT_MAX];
     if (*pattern != '{')
         return (size_t)(end - at) == length && memcmp(at, pattern, length) == 0;
+    if (strncmp(pattern, "{key}", length) == 0)
+        return end != at && capture_key(r, at, end);
     if (end == at || end - at >= SEGMENT_MAX || !percent_decode(at, end, false, text))
         return false;
     if (strncmp(pattern, "{id}", length) == 0)
         return capture_id(r, text);
     if (strncmp(pattern, "{index}", length) == 0)
         return capture_index(r, text);
+    if (strncmp(pattern, "{kind}", length) == 0)
+        return capture_kind(r, text);
+    if (strncmp(pattern, "{end}", length) == 0)
+        return capture_end(r, text);
+    if (strncmp(pattern, "{position}", length) == 0)
+        return capture_position(r, text);
     strcpy(r->name, text);
     return true;
 }
@@ -185,12 +229,13 @@ bool route_find(struct request *r, const char *method)
     if (end - path > 1 && end[-1] == '/')
         end--; /* a trailing slash is accepted */
     r->method = method_of(method);
-    for (int i = 0; i < ROUTES; i++) {
-        if (!match(r, path, end, routes[i].pattern))
+    for (unsigned i = 0; i < ROUTES + object_route_count; i++) {
+        const struct route *route = i < ROUTES ? &routes[i] : &object_routes[i - ROUTES].route;
+        if (!match(r, path, end, route->pattern))
             continue;
-        allowed |= routes[i].method;
-        if (routes[i].method == r->method)
-            found = &routes[i];
+        allowed |= route->method;
+        if (route->method == r->method)
+            found = route;
     }
     return choose(r, found, allowed, method);
 }

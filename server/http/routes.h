@@ -4,11 +4,16 @@
 
 #include "http/request.h"
 
-enum route_body { ROUTE_BODY_NONE, ROUTE_BODY_JSON, ROUTE_BODY_ITEMS /* JSON or NDJSON */ };
+enum route_body {
+    ROUTE_BODY_NONE,
+    ROUTE_BODY_JSON,
+    ROUTE_BODY_ITEMS /* JSON or NDJSON */,
+    ROUTE_BODY_BYTES /* JSON or bytes */
+};
 
 struct route {
     enum method method;
-    const char *pattern;    /* {id}, {index} and {name} stand for one segment */
+    const char *pattern;    /* {id}, {index}, {name}, {kind}, {end}, {key}, {position} stand for one segment */
     request_step *handler;  /* called when the body is complete */
     const char *parameters; /* query parameters, space separated; the handler checks the rest of `options` */
     bool options;           /* the options of a job are parameters, too */

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "http/objects.h"
 #include "http/request.h"
 #include "http/upload.h"
 
@@ -123,6 +124,7 @@ static void turn(struct http *http, int timeout_ms)
     sleep_until(http, timeout_ms);
     MHD_run_wait(http->daemon, 0);
     uploads_tick(http);
+    object_puts_tick(http);
     connections_sweep(http);
     if (atomic_load(&http->quiet) && !http->asks_refused) {
         http->asks_refused = true;
@@ -285,6 +287,7 @@ struct http *http_start(const struct config *config, struct engine *engine, stru
     http->epoll_fd = http->wake_fd = -1;
     LIST_INIT(&http->connections);
     LIST_INIT(&http->uploads);
+    LIST_INIT(&http->puts);
     sem_init(&http->quiet_reached, 0, 0);
     if (start(http, store, listen_fd, e))
         destroy(&http);

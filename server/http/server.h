@@ -12,6 +12,7 @@
 #include "http/http.h"
 
 struct MHD_Daemon;
+struct object_put;
 struct request;
 struct upload;
 
@@ -39,6 +40,7 @@ struct connection {
 };
 LIST_HEAD(connection_list, connection);
 LIST_HEAD(upload_list, upload);
+LIST_HEAD(object_put_list, object_put);
 
 struct http {
     const struct config *config;
@@ -64,7 +66,8 @@ struct http {
     unsigned waiting;   /* streams and waits, of config->max_streams */
     int64_t body_bytes; /* of all JSON bodies that are being kept */
     struct upload_list uploads;
-    unsigned upload_count;
+    struct object_put_list puts;
+    unsigned upload_count; /* of both */
     int64_t next_sweep_ns, next_peek_ns;
     unsigned long answers[6]; /* by hundreds of the status */
     unsigned long connections_refused;
