@@ -22,6 +22,19 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PATIENCE_S = 60  # how long anything may take on a machine that is busy with other tests
 
 
+_houses = set()
+
+
+def _end_of_time(*_):
+    """ctest's time-out: nothing of ours outlives us."""
+    for house in list(_houses):
+        house.clean_up()
+    os._exit(1)
+
+
+signal.signal(signal.SIGTERM, _end_of_time)
+
+
 class Wrong(Exception):
     pass
 
@@ -64,6 +77,7 @@ class House:
         self.options = list(options)
         self.process = None
         self.address = None
+        _houses.add(self)
         if start:
             self.start()
 
@@ -257,6 +271,7 @@ class House:
             self.process = None
 
     def clean_up(self):
+        _houses.discard(self)
         if self.process is not None:
             self.process.kill()
             self.process.wait()
