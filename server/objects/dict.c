@@ -84,8 +84,10 @@ static enum object_status contains(struct object *object, struct object_call *ca
 
 static enum object_status pop(struct object *object, struct object_call *call, const struct arguments *arguments)
 {
-    enum object_status status = get(object, call, arguments);
     struct entry *entry = find_argument(object, arguments);
+    enum object_status status = version_matches(call, arguments, entry ? entry->version : 0);
+    if (status == OBJECT_OK)
+        status = get(object, call, arguments);
     if (status == OBJECT_OK && entry)
         dict_drop(dict_of(object), entry);
     return status;
@@ -125,6 +127,9 @@ static enum object_status add(struct object *object, struct object_call *call, c
     const struct argument *key = argument(arguments, "key"), *by = argument(arguments, "by");
     struct entry *entry = find_argument(object, arguments);
     struct number sum = {.whole = true}, summand = {.whole = true, .integer = 1};
+    enum object_status status = version_matches(call, arguments, entry ? entry->version : 0);
+    if (status != OBJECT_OK)
+        return status;
     if (entry && number_parse(entry->text, entry->text + entry->length, &sum) != 0)
         return call_problem(call, OBJECT_INVALID, "the value of key %.*s is no number", 120, key->text);
     if (by->given)
@@ -133,7 +138,7 @@ static enum object_status add(struct object *object, struct object_call *call, c
         return call_problem(call, OBJECT_OVERFLOW, "the sum is beyond what a double can be");
     struct buf text = BUF_EMPTY;
     number_format(&sum, &text);
-    enum object_status status = may_put(dict, call, key, entry, text.length);
+    status = may_put(dict, call, key, entry, text.length);
     if (status == OBJECT_OK)
         answer_entry(call, dict_put(dict, key->text, key->length, text.data, text.length));
     buf_free(&text);
@@ -174,16 +179,16 @@ static const struct object_op operations[] = {
     {.name = "set", .run = set, .takes = {KEY, {"value", ARGUMENT_VALUE, true}, VERSION}},
     {.name = "delete", .run = delete_key, .takes = {KEY, VERSION}},
     {.name = "contains", .run = contains, .takes = {KEY}},
-    {.name = "pop", .run = pop, .takes = {KEY, {"default", ARGUMENT_VALUE, false}}},
+    {.name = "pop", .run = pop, .takes = {KEY, {"default", ARGUMENT_VALUE, false}, VERSION}},
     {.name = "popitem", .run = popitem},
     {.name = "setdefault", .run = setdefault, .takes = {KEY, {"value", ARGUMENT_VALUE, false}}},
-    {.name = "update", .run = dict_update, .takes = {{"entries", ARGUMENT_ENTRIES, true}}},
-    {.name = "add", .run = add, .takes = {KEY, {"by", ARGUMENT_NUMBER, false}}},
+    {.name = "update", .run = dict_update, .takes = {{"entries", ARGUMENT_ENTRIES, true}, VERSION}},
+    {.name = "add", .run = add, .takes = {KEY, {"by", ARGUMENT_NUMBER, false}, VERSION}},
     {.name = "keys", .run = dict_keys, .takes = PAGE},
     {.name = "values", .run = dict_values, .takes = PAGE},
     {.name = "items", .run = dict_items, .takes = PAGE},
     {.name = "len", .run = dict_length},
-    {.name = "clear", .run = dict_clear},
+    {.name = "clear", .run = dict_clear, .takes = {VERSION}},
     {0},
 };
 

@@ -1,5 +1,6 @@
 /* dict_many: the operations of a dict that concern more than one key. */
 #include "objects/dict_entries.h"
+#include "objects/version.h"
 
 /* ---- operations on many ---- */
 
@@ -36,7 +37,9 @@ enum object_status dict_update(struct object *object, struct object_call *call, 
     const struct argument *entries = argument(arguments, "entries");
     struct scan_walk walk;
     struct buf key = BUF_EMPTY;
-    enum object_status status = may_update(dict, call, entries);
+    enum object_status status = version_matches(call, arguments, object->version);
+    if (status == OBJECT_OK)
+        status = may_update(dict, call, entries);
     if (status == OBJECT_OK)
         for (argument_walk(entries, &walk); next_member(&walk, &key);)
             dict_put(dict, key.data, key.length, walk.value, (size_t)(walk.value_end - walk.value));
@@ -56,9 +59,11 @@ enum object_status dict_length(struct object *object, struct object_call *call, 
 
 enum object_status dict_clear(struct object *object, struct object_call *call, const struct arguments *arguments)
 {
-    (void)arguments;
     struct dict *dict = dict_of(object);
     struct entry *entry, *next;
+    enum object_status status = version_matches(call, arguments, object->version);
+    if (status != OBJECT_OK)
+        return status;
     HASH_ITER(hh, dict->entries, entry, next)
     {
         dict_drop(dict, entry);

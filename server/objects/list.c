@@ -62,6 +62,8 @@ static enum object_status add(struct object *object, struct object_call *call, c
     const struct argument *by = argument(arguments, "by");
     struct number sum, summand = {.whole = true, .integer = 1};
     enum object_status status = find(object, call, arguments, 0, &index);
+    if (status == OBJECT_OK)
+        status = version_matches(call, arguments, object->version);
     if (status != OBJECT_OK)
         return status;
     const struct element *element = *list_at(list_of(object), index);
@@ -254,7 +256,7 @@ static const struct object_op operations[] = {
     {.name = "sort", .run = list_sort, .takes = {{"reverse", ARGUMENT_BOOL, false}, VERSION}},
     {.name = "reverse", .run = list_reverse, .takes = {VERSION}},
     {.name = "delete_at", .run = delete_at, .takes = {INDEX, VERSION}},
-    {.name = "add", .run = add, .takes = {INDEX, {"by", ARGUMENT_NUMBER, false}}},
+    {.name = "add", .run = add, .takes = {INDEX, {"by", ARGUMENT_NUMBER, false}, VERSION}},
     {.name = "len", .run = length},
     {.name = "clear", .run = list_clear, .takes = {VERSION}},
     {0},

@@ -136,7 +136,10 @@ enum object_status typed_add(struct typed *typed, struct object_call *call, cons
     struct error error;
     const struct argument *by = argument(arguments, "by");
     const char *at = by->given ? by->at : one, *end = by->given ? by->end : one + 1;
-    enum object_status status = typecode_add(typed->type, typed_at(typed, index), at, end, &bits, &error);
+    enum object_status status = version_matches(call, arguments, typed->object.version);
+    if (status != OBJECT_OK)
+        return status;
+    status = typecode_add(typed->type, typed_at(typed, index), at, end, &bits, &error);
     if (status != OBJECT_OK)
         return call_problem(call, status, "%.200s", error.text);
     typed_answer(typed, call, bits);
@@ -162,7 +165,9 @@ enum object_status typed_compare_set(struct typed *typed, struct object_call *ca
 {
     const struct argument *expected = argument(arguments, "expected"), *value = argument(arguments, "value");
     uint64_t wanted, bits;
-    enum object_status status = typed_parse(typed, call, "expected: ", expected->at, expected->end, &wanted);
+    enum object_status status = version_matches(call, arguments, typed->object.version);
+    if (status == OBJECT_OK)
+        status = typed_parse(typed, call, "expected: ", expected->at, expected->end, &wanted);
     if (status == OBJECT_OK)
         status = typed_parse(typed, call, "", value->at, value->end, &bits);
     if (status != OBJECT_OK)

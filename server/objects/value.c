@@ -59,8 +59,8 @@ static enum object_status created(struct object *object, struct object_call *cal
 static const struct object_op operations[] = {
     {.name = "get", .run = get},
     {.name = "set", .run = set, .takes = {VALUE, VERSION}},
-    {.name = "add", .run = add, .takes = {{"by", ARGUMENT_NUMBER, false}}},
-    {.name = "compare_set", .run = compare_set, .takes = {{"expected", ARGUMENT_VALUE, true}, VALUE}},
+    {.name = "add", .run = add, .takes = {{"by", ARGUMENT_NUMBER, false}, VERSION}},
+    {.name = "compare_set", .run = compare_set, .takes = {{"expected", ARGUMENT_VALUE, true}, VALUE, VERSION}},
     {.name = "open", .run = typed_open},
     {0},
 };

@@ -146,6 +146,15 @@ static void test_dict_versions(void **state)
     is("dicts/d", "set", "{'key':'a','value':1,'version':0}", "{'version':5}"); /* not one it had before */
     assert_int_equal(version_after("dicts/d", "get", "{'key':'a'}"), 5);
     assert_int_equal(version_after("dicts/d", "len", ""), 5);
+    problem("dicts/d", "add", "{'key':'a','version':4}", OBJECT_CHANGED, "version 5, not 4");
+    is("dicts/d", "add", "{'key':'a','version':5}", "{'value':2,'version':6}");
+    is("dicts/d", "add", "{'key':'b','version':0}", "{'value':1,'version':7}");
+    problem("dicts/d", "pop", "{'key':'a','version':5}", OBJECT_CHANGED, "version 6, not 5");
+    is("dicts/d", "pop", "{'key':'a','version':6}", "{'value':2,'version':6}");
+    problem("dicts/d", "update", "{'entries':{},'version':7}", OBJECT_CHANGED, "version 8, not 7"); /* the dict's */
+    is("dicts/d", "update", "{'entries':{'c':1},'version':8}", "");
+    problem("dicts/d", "clear", "{'version':8}", OBJECT_CHANGED, "version 9, not 8");
+    is("dicts/d", "clear", "{'version':9}", "");
 }
 
 static void test_dict_versions_survive(void **state)
@@ -426,6 +435,7 @@ static void test_list_versions(void **state)
         {"sort", "{'version':%d}"},
         {"reverse", "{'version':%d}"},
         {"set", "{'index':0,'value':5,'version':%d}"},
+        {"add", "{'index':0,'version':%d}"},
         {"insert", "{'index':0,'value':5,'version':%d}"},
         {"set_slice", "{'values':[1,2,3],'version':%d}"},
         {"pop", "{'version':%d}"},
@@ -568,7 +578,9 @@ static void test_array_versions(void **state)
     assert_int_equal(version_after("arrays/a", "set", "{'index':0,'value':1,'version':1}"), 2);
     problem("arrays/a", "set", "{'index':0,'value':1,'version':1}", OBJECT_CHANGED, "version 2, not 1");
     problem("arrays/a", "set_slice", "{'values':[1],'version':1}", OBJECT_CHANGED, "version 2, not 1");
-    assert_int_equal(version_after("arrays/a", "add", "{'index':0}"), 3);
+    problem("arrays/a", "add", "{'index':0,'version':1}", OBJECT_CHANGED, "version 2, not 1");
+    problem("arrays/a", "compare_set", "{'index':0,'expected':1,'value':1,'version':1}", OBJECT_CHANGED, "version 2");
+    assert_int_equal(version_after("arrays/a", "add", "{'index':0,'version':2}"), 3);
     kit_restart(&kit);
     assert_true(version_after("arrays/a", "len", "") >= 3);
 }
