@@ -387,6 +387,44 @@ static void late_and_mad_calls(void **state)
     finish(&rig);
 }
 
+/* A thread that calls when its item has ended, and nothing else runs. */
+static void calls_between_items(void **state)
+{
+    (void)state;
+    const char *const manifests[] = {SINGLE, BATCHES};
+    for (int i = 0; i < 2; i++) {
+        struct rig rig;
+        start(&rig);
+        define(&rig, 1, manifests[i]);
+        run(&rig, 1, "f", "[[\"after\"," PUT "]]\n", 1);
+        next_result(&rig, true, "{\"index\":10,\"value\":null}\n");
+        usleep(300000);
+        run(&rig, 1, "f", "[[\"what\"]]\n", 1);
+        next_result(&rig, true, "{\"index\":10,\"value\":\"ended\"}\n");
+        finish(&rig);
+    }
+}
+
+static void calls_are_large(void **state)
+{
+    (void)state;
+    struct rig rig;
+    start(&rig);
+    define(&rig, 1, BATCHES);
+    run(&rig, 1, "f", "[[\"large\",\"quiet\",6000000]]\n[[\"large\",\"ask\",8500000]]\n", 2);
+    assert_true(next(&rig));
+    assert_int_equal(rig.frame.type, MESSAGE_call);
+    assert_int_equal(rig.frame.tail_length, 6000000 + 13);
+    next_result(
+        &rig, true,
+        "{\"index\":10,\"value\":null}\n{\"index\":11,\"value\":{\"error\":{\"type\":\"limit\",\"message\":\"the "
+        "request is too large\"}}}\n");
+    run(&rig, 1, "f", "[[\"large\",\"ask\",12000000]]\n", 1);
+    assert_true(next(&rig));
+    assert_non_null(memmem(rig.frame.tail, rig.frame.tail_length, "\"type\":\"protocol\"", 17));
+    finish(&rig);
+}
+
 static void waiting_takes_time(void **state)
 {
     (void)state;
@@ -581,6 +619,8 @@ int main(void)
         cmocka_unit_test(quiet_calls_of_batches),
         cmocka_unit_test(calls_in_the_middle_of_a_batch),
         cmocka_unit_test(late_and_mad_calls),
+        cmocka_unit_test(calls_between_items),
+        cmocka_unit_test(calls_are_large),
         cmocka_unit_test(waiting_takes_time),
         cmocka_unit_test_prestate(stops_end_a_wait, SINGLE),
         cmocka_unit_test_prestate(stops_end_a_wait, BATCHES),

@@ -14,6 +14,7 @@
 #include "worker/worker.h"
 
 #define EXIT_CONFUSED 3
+enum { SPARE_KEPT = 512 * 1024 };
 
 struct kept {
     TAILQ_ENTRY(kept) next;
@@ -57,12 +58,14 @@ static bool next_frame(struct worker *worker, struct frame *frame)
 static void set_aside(struct worker *worker)
 {
     struct channel *channel = &worker->channel;
-    if (worker->aside.data)
+    if (worker->is_aside)
         return;
-    worker->aside = channel->in;
-    channel->in = BUF_EMPTY;
-    if (worker->aside.length > channel->in_start)
-        buf_append(&channel->in, worker->aside.data + channel->in_start, worker->aside.length - channel->in_start);
+    worker->is_aside = true;
+    struct buf other = worker->spare;
+    if (channel->in.length > channel->in_start)
+        buf_append(&other, channel->in.data + channel->in_start, channel->in.length - channel->in_start);
+    worker->spare = channel->in;
+    channel->in = other;
     channel->in_start = 0;
 }
 
@@ -99,7 +102,9 @@ void worker_overhear(struct worker *worker,
 
 static void forget_last(struct worker *worker)
 {
-    buf_free(&worker->aside);
+    if (worker->is_aside)
+        buf_clear(&worker->spare, SPARE_KEPT);
+    worker->is_aside = false;
     free(worker->taken);
     worker->taken = NULL;
 }

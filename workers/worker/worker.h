@@ -28,7 +28,8 @@ struct worker {
     uint32_t slot, generation;
     bool test_functions;
     struct channel channel; /* used for receiving; send.c writes to its descriptor without a queue */
-    struct buf aside;       /* the channel's buffer with the frame being acted on, once others have come meanwhile */
+    struct buf spare;       /* another buffer for it… */
+    bool is_aside;          /* …which holds the frame being acted on, as others have come meanwhile */
     TAILQ_HEAD(kept_list, kept) kept; /* those, in order */
     struct kept *taken;               /* the one being acted on, if it was kept */
     struct scoreboard_slot *board;
