@@ -244,7 +244,7 @@ def isolated(kind):
         expect(all(pids) and len(set(pids)) == 4, "a fresh process for each:", lines)
         expect(all(line["exit_code"] == 0 for line in lines), "exit codes:", lines)
         expect([line["value"] for line in lines] == pids, "its own pid:", lines)
-        expect(house.processes == 4 and not set(pids) & set(house.marked()), "still there:", pids)
+        until(lambda: not set(pids) & set(house.marked()), lambda: "still there: %r" % pids)
         problem = house.error(KINDS[kind], {"do": "crash"}, isolation="process")
         expect(problem["type"] == "crash" and problem["signal"] == "SIGSEGV" and problem.get("pid"), problem)
     return check
