@@ -88,6 +88,13 @@ void shared_flushed(struct core *core)
 
 /* ---- ports ---- */
 
+/* Read-only (after a storage error) nothing is written: calls that would are refused, but a start may want to note
+ * something. */
+static struct store_write *write_of(struct core *core)
+{
+    return core->config->read_only ? NULL : turn_current(core)->write;
+}
+
 static int64_t port_now(void *context)
 {
     struct core *core = context;
@@ -103,21 +110,26 @@ static int64_t port_wall(void *context)
 static void port_object_put(void *context, int64_t id, enum object_kind kind, const char *name, const char *config,
                             size_t length)
 {
-    struct store_write *write = turn_current(context)->write;
-    write->bytes += cost(store_write_object(write, id, kind, name, config, length));
+    struct store_write *write = write_of(context);
+    if (write)
+        write->bytes += cost(store_write_object(write, id, kind, name, config, length));
 }
 
 static void port_object_drop(void *context, int64_t id)
 {
     struct core *core = context;
-    store_write_add(turn_current(core)->write, STORE_OBJECT_DROP, id);
+    struct store_write *write = write_of(core);
+    if (write)
+        store_write_add(write, STORE_OBJECT_DROP, id);
     core->reap_ns = 0; /* its entries go soon */
 }
 
 static void port_entry_put(void *context, int64_t id, const char *key, size_t key_length, const char *value,
                            size_t length)
 {
-    struct store_write *write = turn_current(context)->write;
+    struct store_write *write = write_of(context);
+    if (!write)
+        return;
     struct store_op **slot = place(context, write, id, key, key_length);
     *slot = store_write_entry(write, id, key, key_length, value, length);
     write->bytes += cost(*slot);
@@ -125,7 +137,9 @@ static void port_entry_put(void *context, int64_t id, const char *key, size_t ke
 
 static void port_entry_drop(void *context, int64_t id, const char *key, size_t key_length)
 {
-    struct store_write *write = turn_current(context)->write;
+    struct store_write *write = write_of(context);
+    if (!write)
+        return;
     struct store_op **slot = place(context, write, id, key, key_length);
     *slot = store_write_entry_drop(write, id, key, key_length);
     write->bytes += cost(*slot);

@@ -75,6 +75,8 @@ void holder_waits_no_more(struct objects *, struct object_call *);
 enum { LEDGER_ID = 1 };
 #define LEDGER_NAME "/ledger"
 uint64_t ledger_next(struct objects *, struct reserve *);
+/* All is restored. */
+void ledger_prepare(struct objects *);
 int ledger_restore(struct objects *, const char *key, size_t key_length, const char *value, size_t length,
                    struct error *);
 

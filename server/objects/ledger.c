@@ -1,7 +1,9 @@
 /* ledger: numbers that are given once and only grow, over restarts too: ids of objects, tokens of locks and leases.
  *
  * Not every number is worth a write: a ceiling a thousand ahead is stored, and a restart goes on above it. It is stored
- * as a lock of a name that nobody can give, with an entry per kind of number. */
+ * as a lock of a name that nobody can give, with an entry per kind of number. The ceiling is raised long before it is
+ * reached, and at the start: tasks are told numbers at once, and one whose ceiling is not yet committed would be given
+ * again after a crash. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +27,19 @@ static void note(struct objects *all, const struct reserve *reserve)
 
 uint64_t ledger_next(struct objects *all, struct reserve *reserve)
 {
-    if (reserve->last == reserve->ceiling) {
+    if (reserve->ceiling - reserve->last <= AHEAD / 2) {
         reserve->ceiling += AHEAD;
         note(all, reserve);
     }
     return ++reserve->last;
+}
+
+void ledger_prepare(struct objects *all)
+{
+    all->ids.ceiling += AHEAD;
+    note(all, &all->ids);
+    all->tokens.ceiling += AHEAD;
+    note(all, &all->tokens);
 }
 
 int ledger_restore(struct objects *all, const char *key, size_t key_length, const char *value, size_t length,

@@ -90,6 +90,7 @@ int objects_restored(struct objects *all, struct error *error)
         object->wake = 0; /* nobody waits yet */
     }
     typed_remove_orphans(all, all->folder);
+    ledger_prepare(all);
     return 0;
 }
 

@@ -1,8 +1,6 @@
 /* engine_objects_test: shared objects in the engine's core, in simulated time: who is answered when, what a crash
  * forgets, and what becomes of those who hold or wait. */
-#include "engine_sim.h"
-
-#include "engine/shared.h"
+#include "engine_objects.h"
 
 static struct sim sim;
 
@@ -19,14 +17,6 @@ static int close_sim(void **state)
     sim_close(&sim);
     return 0;
 }
-
-#define PUT(value) "{\"object\":\"queues/q\",\"op\":\"put\",\"args\":{\"value\":" value "}}"
-#define GET "{\"object\":\"queues/q\",\"op\":\"get\",\"args\":{}}"
-#define GET_WAIT(seconds) "{\"object\":\"queues/q\",\"op\":\"get\",\"args\":{},\"wait\":" seconds "}"
-#define ACQUIRE "{\"object\":\"locks/l\",\"op\":\"acquire\",\"args\":{},\"wait\":null}"
-#define RELEASE "{\"object\":\"locks/l\",\"op\":\"release\",\"args\":{},\"quiet\":true}"
-#define SET(key, value)                                                                                                \
-    "{\"object\":\"dicts/d\",\"op\":\"set\",\"args\":{\"key\":\"" key "\",\"value\":" value "},\"quiet\":true}"
 
 /* A job of these items; returns when `count` of them run (all in their own slices). */
 static int64_t run_items(const char *const *items, uint32_t total, uint32_t per_slice, uint32_t count)
@@ -65,36 +55,34 @@ static void expect_silence(uint32_t call)
     assert_string_equal(sim_answer(&sim, call), "");
 }
 
-/* A call from outside. */
-struct outside {
-    struct object_call call;
-    struct sim_ask *ask;
-    bool vanished;
-};
-
 static bool has_vanished(struct engine_request *request)
 {
-    struct outside *o = (struct outside *)(void *)request->object.call;
-    return o->vanished;
+    return ((struct outside *)(void *)request->object.call)->vanished;
 }
 
-static void ask(struct outside *o, enum object_kind kind, const char *name, const char *op, const char *args,
-                int64_t wait_ms)
+void outside_ask(struct sim *into, struct outside *o, enum object_kind kind, const char *name, const char *op,
+                 const char *args, int64_t wait_ms)
 {
     *o = (struct outside){.call = {.kind = kind, .args = args, .args_length = strlen(args)}};
     snprintf(o->call.name, sizeof o->call.name, "%s", name);
     snprintf(o->call.op, sizeof o->call.op, "%s", op);
-    o->call.deadline_ns = wait_ms ? sim.now + wait_ms * NS_PER_MS : 0;
-    o->ask = sim_ask(&sim, ASK_OBJECT, 0);
+    o->call.deadline_ns = wait_ms ? into->now + wait_ms * NS_PER_MS : 0;
+    o->ask = sim_ask(into, ASK_OBJECT, 0);
     o->ask->r.object.call = &o->call;
     o->ask->r.object.gone = has_vanished;
     sim_send(o->ask);
 }
 
-static void forget(struct outside *o)
+void outside_forget(struct outside *o)
 {
     buf_free(&o->call.answer);
     buf_free(&o->call.kept);
+}
+
+static void ask(struct outside *o, enum object_kind kind, const char *name, const char *op, const char *args,
+                int64_t wait_ms)
+{
+    outside_ask(&sim, o, kind, name, op, args, wait_ms);
 }
 
 static void expect_outside(struct outside *o, enum engine_status status, const char *part)
@@ -103,7 +91,7 @@ static void expect_outside(struct outside *o, enum engine_status status, const c
     assert_int_equal(o->ask->r.status, status);
     if (status == ENGINE_OK && part && !strstr(buf_cstr(&o->call.answer), part))
         fail_msg("%s, not %s", buf_cstr(&o->call.answer), part);
-    forget(o);
+    outside_forget(o);
 }
 
 static unsigned queue_size(void)
@@ -115,7 +103,7 @@ static unsigned queue_size(void)
     assert_int_equal(o.ask->r.status, ENGINE_OK);
     if (o.call.status == OBJECT_OK)
         assert_int_equal(sscanf(buf_cstr(&o.call.answer), "{\"size\":%u", &size), 1);
-    forget(&o);
+    outside_forget(&o);
     return size;
 }
 
@@ -227,7 +215,7 @@ static void all_is_there_after_a_restart(void **state)
     ask(&o, OBJECT_QUEUE, "q", "get", "", 0);
     sim_wait(&sim, o.ask, 100);
     assert_int_equal(o.call.status, OBJECT_MISSING);
-    forget(&o);
+    outside_forget(&o);
 }
 
 static unsigned count_ops(const struct store_write *write)
@@ -427,7 +415,7 @@ static void waits_end_to_the_millisecond(void **state)
     sim_wait(&sim, o.ask, 20);
     assert_int_equal(o.call.status, OBJECT_EMPTY);
     assert_true(sim.now - began <= 9 * NS_PER_MS);
-    forget(&o);
+    outside_forget(&o);
 }
 
 static void all_come_back_at_the_end(void **state)
@@ -442,7 +430,7 @@ static void all_come_back_at_the_end(void **state)
     sim_restart(&sim);
     assert_true(o.ask->back);
     assert_int_equal(o.ask->r.status, ENGINE_SHUTDOWN);
-    forget(&o);
+    outside_forget(&o);
 }
 
 /* ---- what people see ---- */
@@ -612,8 +600,18 @@ static void a_worker_has_so_many_calls(void **state)
 
 #define RULE(f) cmocka_unit_test_setup_teardown(f, open_sim, close_sim)
 
+static void random_lives_of_objects(void **state)
+{
+    (void)state;
+    objects_lives(1, 60);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 4 && strcmp(argv[1], "lives") == 0) {
+        objects_lives(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
+        return 0;
+    }
     const struct CMUnitTest tests[] = {
         RULE(tasks_are_answered_at_once),
         RULE(outsiders_are_answered_after_the_commit),
@@ -641,6 +639,7 @@ int main(int argc, char **argv)
         RULE(quiet_calls_are_answered_by_errors_only),
         RULE(stale_calls_are_dropped),
         RULE(a_worker_has_so_many_calls),
+        cmocka_unit_test(random_lives_of_objects),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

@@ -786,9 +786,15 @@ int64_t sim_accept(struct sim *sim, struct sim_ask *ask)
     return ask->r.seq;
 }
 
+static uint32_t calls;
+
+uint32_t sim_next_call(void)
+{
+    return calls + 1;
+}
+
 uint32_t sim_call(struct sim *sim, unsigned slot, const char *request)
 {
-    static uint32_t calls;
     struct sim_worker *worker = &sim->workers[slot];
     assert_true(worker->state == SIM_BUSY && worker->in_item);
     deliver(sim, slot); /* what was sent before */

@@ -162,6 +162,7 @@ void sim_check_results(struct sim *, int64_t seq);
 
 /* The item that runs in this slot calls; the number of the call is returned. */
 uint32_t sim_call(struct sim *, unsigned slot, const char *request);
+uint32_t sim_next_call(void); /* the number that it will return */
 /* What this call was answered, or "" as long as it was not. */
 const char *sim_answer(const struct sim *, uint32_t call);
 
