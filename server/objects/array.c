@@ -86,15 +86,6 @@ static enum object_status parse_all(const struct typed *typed, struct object_cal
     return status;
 }
 
-static void store_all(const struct typed *typed, size_t start, const char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint64_t bits = 0;
-        memcpy(&bits, bytes + i * typed->type->size, typed->type->size);
-        typecode_store(typed->type, typed_at(typed, start + i), bits);
-    }
-}
-
 /* The argument "start" for `count` elements, which must all be within the array. */
 static enum object_status find_range(struct typed *typed, struct object_call *call, const struct arguments *arguments,
                                      size_t count, size_t *start)
@@ -120,7 +111,7 @@ static enum object_status set_slice(struct object *object, struct object_call *c
     CHECK(bytes, "out of memory for %zu elements", values->count);
     status = parse_all(typed, call, values, bytes);
     if (status == OBJECT_OK) {
-        store_all(typed, start, bytes, values->count);
+        typecode_write(typed->type, typed_at(typed, start), bytes, values->count);
         typed_changed(typed, call);
     }
     free(bytes);
@@ -137,10 +128,7 @@ static enum object_status read_bytes(struct object *object, struct object_call *
         return call_problem(call, OBJECT_LIMIT, "%zu bytes are over the limit of one answer, %zu: read shorter ranges",
                             count * size, most);
     char *bytes = buf_reserve(&call->answer, count * size);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t bits = typecode_load(typed->type, typed_at(typed, range.start + i));
-        memcpy(bytes + i * size, &bits, size);
-    }
+    typecode_read(typed->type, typed_at(typed, range.start), bytes, count);
     call->answer.length += count * size;
     call->version = object->version;
     return OBJECT_OK;
@@ -159,7 +147,7 @@ static enum object_status write_bytes(struct object *object, struct object_call 
     enum object_status status = find_range(typed, call, arguments, call->raw_length / size, &start);
     if (status != OBJECT_OK)
         return status;
-    store_all(typed, start, call->raw, call->raw_length / size);
+    typecode_write(typed->type, typed_at(typed, start), call->raw, call->raw_length / size);
     typed_changed(typed, call);
     return OBJECT_OK;
 }

@@ -178,6 +178,10 @@ void number_format_real(double real, struct buf *text)
 {
     CHECK(isfinite(real), "JSON has no infinity and no NaN");
     char digits[40];
+    if (fabs(real) < 1e15 && trunc(real) == real) { /* the most frequent ones */
+        buf_printf(text, "%.1f", real);
+        return;
+    }
     for (int precision = fabs(real) < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, real);
         double back = strtod(digits, NULL);

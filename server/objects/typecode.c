@@ -228,6 +228,72 @@ void typecode_store(const struct typecode *type, void *at, uint64_t bits)
     }
 }
 
+void typecode_read(const struct typecode *type, const void *at, char *bytes, size_t count)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    switch (type->size) {
+    case 1:
+        for (size_t i = 0; i < count; i++) {
+            uint8_t element = __atomic_load_n((const uint8_t *)at + i, __ATOMIC_RELAXED);
+            memcpy(bytes + i * sizeof element, &element, sizeof element);
+        }
+        break;
+    case 2:
+        for (size_t i = 0; i < count; i++) {
+            uint16_t element = __atomic_load_n((const uint16_t *)at + i, __ATOMIC_RELAXED);
+            memcpy(bytes + i * sizeof element, &element, sizeof element);
+        }
+        break;
+    case 4:
+        for (size_t i = 0; i < count; i++) {
+            uint32_t element = __atomic_load_n((const uint32_t *)at + i, __ATOMIC_RELAXED);
+            memcpy(bytes + i * sizeof element, &element, sizeof element);
+        }
+        break;
+    default:
+        for (size_t i = 0; i < count; i++) {
+            uint64_t element = __atomic_load_n((const uint64_t *)at + i, __ATOMIC_RELAXED);
+            memcpy(bytes + i * sizeof element, &element, sizeof element);
+        }
+        break;
+    }
+}
+
+void typecode_write(const struct typecode *type, void *at, const char *bytes, size_t count)
+{
+    switch (type->size) {
+    case 1:
+        for (size_t i = 0; i < count; i++) {
+            uint8_t element;
+            memcpy(&element, bytes + i * sizeof element, sizeof element);
+            __atomic_store_n((uint8_t *)at + i, element, __ATOMIC_RELAXED);
+        }
+        break;
+    case 2:
+        for (size_t i = 0; i < count; i++) {
+            uint16_t element;
+            memcpy(&element, bytes + i * sizeof element, sizeof element);
+            __atomic_store_n((uint16_t *)at + i, element, __ATOMIC_RELAXED);
+        }
+        break;
+    case 4:
+        for (size_t i = 0; i < count; i++) {
+            uint32_t element;
+            memcpy(&element, bytes + i * sizeof element, sizeof element);
+            __atomic_store_n((uint32_t *)at + i, element, __ATOMIC_RELAXED);
+        }
+        break;
+    default:
+        for (size_t i = 0; i < count; i++) {
+            uint64_t element;
+            memcpy(&element, bytes + i * sizeof element, sizeof element);
+            __atomic_store_n((uint64_t *)at + i, element, __ATOMIC_RELAXED);
+        }
+        break;
+    }
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Swaps these very bits; false with *seen what is there now. */
 static bool swap_bits(const struct typecode *type, void *at, uint64_t *seen, uint64_t desired)
 {

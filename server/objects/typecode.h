@@ -37,6 +37,9 @@ void typecode_format(const struct typecode *, uint64_t bits, struct buf *);
 
 uint64_t typecode_load(const struct typecode *, const void *at);
 void typecode_store(const struct typecode *, void *at, uint64_t bits);
+/* Many at once, `bytes` at any address: each element is whole, but not all of them are of one moment. */
+void typecode_read(const struct typecode *, const void *at, char *bytes, size_t count);
+void typecode_write(const struct typecode *, void *at, const char *bytes, size_t count);
 /* Adds; what others write meanwhile is not lost. OBJECT_OK with the sum in *bits, INVALID or OVERFLOW. */
 enum object_status typecode_add(const struct typecode *, void *at, const char *by, const char *by_end, uint64_t *bits,
                                 struct error *error);

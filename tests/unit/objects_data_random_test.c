@@ -58,6 +58,8 @@ static struct item random_item(void)
     static const char *const spellings[] = {"%d", "%d.0", "%d.00", "%de0"};
     struct item item = {.value = (int)below(10)};
     snprintf(item.text, sizeof item.text, spellings[below(4)], item.value);
+    if (item.value == 1 && life % 2 && below(2)) /* then a list is no longer one of numbers only */
+        strcpy(item.text, "true");
     return item;
 }
 
