@@ -79,7 +79,7 @@ static void write_live(struct item *i, const struct engine_request *e)
         [ITEM_READY] = "ready", [ITEM_RUNNING] = "running", [ITEM_WAITING] = "waiting", [ITEM_DONE] = "running"};
     struct buf *b = &i->document;
     buf_printf(b, "\"state\":\"%s\",\"attempt\":%u", names[e->item.state], e->item.attempt);
-    if (e->item.state == ITEM_RUNNING) {
+    if (e->item.state == ITEM_RUNNING || *e->item.waits_for) {
         buf_printf(b, ",\"worker\":%u,\"started\":", e->item.slot);
         time_write(b, e->item.started_ms);
         if (e->item.progress) {
@@ -87,7 +87,10 @@ static void write_live(struct item *i, const struct engine_request *e)
             buf_append(b, e->item.progress->data, e->item.progress->length);
         }
     }
-    if (e->item.state == ITEM_WAITING) {
+    if (*e->item.waits_for) {
+        buf_append_text(b, ",\"waiting_for\":");
+        buf_append_json_string(b, e->item.waits_for, strlen(e->item.waits_for));
+    } else if (e->item.state == ITEM_WAITING) {
         buf_append_text(b, ",\"due\":");
         time_write(b, e->item.due_ms);
     }

@@ -45,11 +45,24 @@ static void write_workers(struct buf *b, const struct engine_pool *p)
     labelled(b, "workers", "state", "ready", p->ready);
     labelled(b, "workers", "state", "running", p->running);
     labelled(b, "workers", "state", "starting", p->starting);
+    metric(b, "workers_waiting", "gauge", "Workers, of those running, whose item waits for a shared object.",
+           p->waiting);
     metric(b, "worker_restarts_total", "counter", "Workers replaced.", (double)c->worker_restarts);
     metric(b, "slices_total", "counter", "Slices dispatched.", (double)c->slices);
     metric(b, "steals_total", "counter", "Slices taken over from a busy worker.", (double)c->steals);
     metric(b, "stale_frames_total", "counter", "Frames of dead generations dropped.", (double)c->stale_frames);
     metric(b, "stale_results_total", "counter", "Late results dropped.", (double)c->stale_results);
+}
+
+static void write_objects(struct buf *b, const struct object_counters *c)
+{
+    family(b, "objects", "gauge", "Shared objects, by kind.");
+    for (int kind = 1; kind < OBJECT_KINDS; kind++)
+        labelled(b, "objects", "kind", object_kind_name((enum object_kind)kind), c->objects[kind]);
+    metric(b, "object_calls_total", "counter", "Operations on shared objects.", (double)c->calls);
+    metric(b, "object_calls_waiting", "gauge", "Operations that wait: for an element, for room, for a lock.",
+           (double)c->waiting);
+    metric(b, "object_bytes", "gauge", "Memory of shared objects.", (double)c->bytes);
 }
 
 static void write_store(struct buf *b, const struct store_stats *s)
@@ -82,6 +95,7 @@ static void show(struct request *r)
     }
     write_jobs(&document, r->ask.engine.pool.pool);
     write_workers(&document, r->ask.engine.pool.pool);
+    write_objects(&document, &r->ask.engine.pool.pool->objects);
     write_store(&document, &r->ask.engine.pool.pool->store);
     write_http(&document, r->http);
     request_answer(r, 200, "text/plain; version=0.0.4", &document);

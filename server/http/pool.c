@@ -47,6 +47,15 @@ static bool read_stat(unsigned pid, struct process_stat *stat)
     return true;
 }
 
+/* null when there is none */
+static void write_text(struct buf *b, const char *text)
+{
+    if (*text)
+        buf_append_json_string(b, text, strlen(text));
+    else
+        buf_append_text(b, "null");
+}
+
 static void write_worker(struct buf *b, const struct engine_worker *w)
 {
     char id[JOB_ID_LENGTH + 1];
@@ -71,7 +80,10 @@ static void write_worker(struct buf *b, const struct engine_worker *w)
         buf_printf(b, ",\"cpu_seconds\":%.2f,\"rss_bytes\":%lld", stat.cpu_s, (long long)stat.rss_bytes);
     else
         buf_append_text(b, ",\"cpu_seconds\":null,\"rss_bytes\":null");
-    buf_printf(b, ",\"items_done\":%llu,\"restarts\":%u}", (unsigned long long)w->items_done, w->restarts);
+    buf_printf(b, ",\"items_done\":%llu,\"restarts\":%u,\"waiting_for\":", (unsigned long long)w->items_done,
+               w->restarts);
+    write_text(b, w->waits_for);
+    buf_append_char(b, '}');
 }
 
 static void show_workers(struct request *r)
@@ -104,13 +116,16 @@ static void show_pool(struct request *r)
     if (!p)
         return;
     buf_printf(&document,
-               "{\"processes\":%u,\"cpu_count\":%u,\"workers\":{\"ready\":%u,\"running\":%u,\"starting\":%u},"
-               "\"jobs_live\":%u,\"items_queued\":%lld,\"draining\":%s,\"storage\":\"%s\"}\n",
-               p->processes, p->cpu_count, p->ready, p->running, p->starting, p->jobs_live, (long long)p->items_queued,
-               p->draining ? "true" : "false",
+               "{\"processes\":%u,\"cpu_count\":%u,"
+               "\"workers\":{\"ready\":%u,\"running\":%u,\"starting\":%u,\"waiting\":%u},"
+               "\"jobs_live\":%u,\"items_queued\":%lld,\"draining\":%s,\"storage\":\"%s\",\"stuck\":",
+               p->processes, p->cpu_count, p->ready, p->running, p->starting, p->waiting, p->jobs_live,
+               (long long)p->items_queued, p->draining ? "true" : "false",
                p->storage_failed ? "failed"
                : p->storage_full ? "full"
                                  : "ok");
+    write_text(&document, p->stuck);
+    buf_append_text(&document, "}\n");
     request_answer_json(r, 200, &document);
 }
 

@@ -69,6 +69,8 @@ static const char root[] = "poold: multiprocessing's Pool as a service\n"
                            "  POST /v1/jobs/ID/cancel|retry     \n"
                            "  DELETE /v1/jobs/ID\n"
                            "  GET  /v1/functions /v1/workers /v1/pool\n"
+                           "  PUT|GET|DELETE /v1/queues/NAME    also pipes locks dicts lists values arrays\n"
+                           "  POST /v1/queues/NAME/put|get      {\"value\":7}; get?wait=10\n"
                            "  GET  /healthz /readyz /metrics\n"
                            "  GET  /openapi.yaml                the contract\n";
 
