@@ -80,7 +80,7 @@ static bool runs(const struct asked *a)
 
 static void hold(const struct asked *asked, const char *answer)
 {
-    unsigned long long token;
+    unsigned long long token = 0;
     const char *at = strstr(answer, "\"token\":");
     assert_true(at && sscanf(at, "\"token\":%llu", &token) == 1);
     if (token <= life.token)

@@ -482,13 +482,16 @@ static void a_pool_that_waits_for_itself_is_told(void **state)
     assert_string_equal(look()->stuck, "");
 }
 
-/* The one that waits is first in a slice; what it waits for comes from the next item of that slice, once that is given
- * to the idle worker. */
+/* Items 0 and 1 are a slice, 2 another. Item 0 waits for what item 1 will put: so that must not stand behind it, even
+ * as long as no worker is idle. */
 static void items_behind_one_that_waits_go_elsewhere(void **state)
 {
     (void)state;
-    run_items((const char *[]){"[5,0]", "[5,0]"}, 2, 2, 1);
+    int64_t seq = run_items((const char *[]){"[5,0]", "[5,0]", "[5,0]"}, 3, 2, 2);
     uint32_t waiting = sim_call(&sim, slot_of(0), GET_WAIT("null"));
+    sim_run(&sim, 100);
+    assert_int_equal(job_find(&sim.core, seq, 0)->ready.total, 1);
+    sim_kill_worker(&sim, slot_of(2));
     sim_run(&sim, 100);
     sim_call(&sim, slot_of(1), PUT("5"));
     expect_answer(waiting, "[5]");
