@@ -107,7 +107,8 @@ def version(n, kind):
     return {"runtime": "python", "module": "vers", "initializer": "begin", "initargs": [n]}, "vers.tell"
 
 
-VERS = """import time
+VERS = """import os
+import time
 import deeds
 _version = []
 
@@ -125,6 +126,14 @@ def hold(item):
     deeds._note("held-%d" % _version[0])
     deeds._wait_note(item)
     return _version[0]
+
+
+def breed(item):
+    for _ in range(2):
+        if os.fork() == 0:
+            os.setsid()
+            deeds._stay()
+    deeds._wait_note(item)
 """
 
 
@@ -228,11 +237,14 @@ def check_restart(house):
     """A job of a function that is gone after a restart is not lost, either."""
     job = house.submit("vers.tell", [None] * 300, chunksize=1)
     until(lambda: house.get("/v1/jobs/" + job)["counts"]["succeeded"] > 5, "it does not start")
+    bred = house.submit("vers.breed", "never", kind="apply", timeout=30)
+    until(lambda: len(house.noted() & set(house.marked())) == 2, "no children")
     house.drop("vers")
     house.process.send_signal(signal.SIGKILL)
     house.process.wait()
     until(lambda: not house.marked(), lambda: "left: %r" % house.marked())
     house.start()
+    house.ask("POST", "/v1/jobs/%s/cancel" % bred)
     until(lambda: house.get("/v1/jobs/" + job).get("waiting_for"), lambda: "it does not wait: %r" % house.get("/v1/jobs/" + job))
     house.put("vers", version(2, "python")[0])
     reload(house)

@@ -133,6 +133,13 @@ static const char lab_py[] = "import asyncio, ctypes, json, multiprocessing, os,
                              "    os.wait()\n"
                              "    while not os.path.exists(path): time.sleep(0.005)\n"
                              "    return int(open(path).read())\n"
+                             "def _sleeper(**more): return subprocess.Popen(['sleep', '60'], **more).pid\n"
+                             "def forgets(x): return _sleeper(start_new_session=x > 0)\n"
+                             "def forgets_many(n): return [_sleeper() for i in range(n)][-1]\n"
+                             "def helper():\n"
+                             "    global helping\n"
+                             "    helping = _sleeper()\n"
+                             "def helper_pid(x): return helping\n"
                              "def forks_and_returns(x):\n"
                              "    child = os.fork()\n"
                              "    if child: os.waitpid(child, 0)\n"
@@ -677,6 +684,47 @@ static void test_left_behind(void **state)
     assert_int_equal(atoi(lab->records[1].value), lab->records[0].pid);
 }
 
+/* Ended, though perhaps not reaped by its parent. */
+static bool has_ended(pid_t pid)
+{
+    char path[64], text[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return true;
+    char *line = fgets(text, sizeof text, file), *name_end = line ? strrchr(line, ')') : NULL;
+    fclose(file);
+    return name_end == NULL || name_end[2] == 'Z';
+}
+
+static void expect_end(const struct lab *lab, uint32_t place)
+{
+    assert_non_null(lab->records[place].value);
+    pid_t left = (pid_t)atoi(lab->records[place].value);
+    for (int i = 0; i < 500 && !has_ended(left); i++)
+        usleep(10000);
+    assert_true(has_ended(left));
+}
+
+/* What an item has started and forgotten ends with it, though the runtime lives on; what was there before stays. */
+static void test_forgotten(void **state)
+{
+    struct lab *lab = *state;
+    open_lab(lab, ",\"initializer\":\"helper\"");
+    run_items(lab, "forgets", "0 1");
+    expect_end(lab, 0);
+    expect_end(lab, 1);
+    pid_t runtime = lab->records[1].pid;
+    run_items(lab, "helper_pid", "0");
+    assert_int_equal(lab->records[0].pid, runtime);
+    assert_false(has_ended((pid_t)atoi(lab->records[0].value)));
+    run_items(lab, "forgets_many", "70"); /* nobody reaps them: a fresh process does without them */
+    expect_end(lab, 0);
+    assert_false(runner_warm(lab->runner));
+    run_items(lab, "pid", "0");
+    assert_int_not_equal(lab->records[0].pid, runtime);
+}
+
 static void test_recycling(void **state)
 {
     struct lab *lab = *state;
@@ -874,6 +922,7 @@ int main(void)
         LAB(test_timeout),
         LAB(test_limits),
         LAB(test_left_behind),
+        LAB(test_forgotten),
         LAB(test_recycling),
         LAB(test_start_fails),
         LAB(test_one_by_one),

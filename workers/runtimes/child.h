@@ -48,6 +48,11 @@ void child_stop(struct child *, unsigned grace_ms, struct child_end *);
 void child_reap(struct child *, struct child_end *);
 /* Resident bytes of it and all its descendants together; 0 when that cannot be read. */
 int64_t child_resident(const struct child *);
+/* Its direct children, at most `most`; returns how many. */
+unsigned child_children(const struct child *, pid_t *list, unsigned most);
+/* Kills its direct children but the `count` ones that are kept, and all below those; to reap them is its own affair.
+ * Returns how many there were, also of those that had ended without being reaped. */
+unsigned child_tidy(const struct child *, const pid_t *kept, unsigned count);
 /* Kills and reaps all children of this process but those that child_start made and nobody has reaped yet: what
  * functions have left behind. One system call when there is nothing. */
 void children_sweep(void);

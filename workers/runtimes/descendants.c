@@ -169,6 +169,42 @@ void child_signal(const struct child *child, int signal)
             signal_one(tree.list[i], signal);
 }
 
+/* ---- what it has left behind and is still the parent of ---- */
+
+unsigned child_children(const struct child *child, pid_t *list, unsigned most)
+{
+    static struct tree tree;
+    tree.count = 0;
+    if (child->pid != 0)
+        add_children(&tree, child->pid);
+    unsigned count = tree.count < most ? tree.count : most;
+    memcpy(list, tree.list, count * sizeof *list);
+    return count;
+}
+
+static bool is_among(pid_t pid, const pid_t *list, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (list[i] == pid)
+            return true;
+    return false;
+}
+
+unsigned child_tidy(const struct child *child, const pid_t *kept, unsigned count)
+{
+    static struct tree tree;
+    unsigned left = 0;
+    tree.count = child_children(child, tree.list, TREE_MAX);
+    for (unsigned i = 0; i < tree.count; i++)
+        if (!is_among(tree.list[i], kept, count))
+            tree.list[left++] = tree.list[i];
+    tree.count = left;
+    grow(&tree);
+    for (unsigned i = 0; i < tree.count; i++)
+        signal_one(tree.list[i], SIGKILL);
+    return left;
+}
+
 /* ---- sweeping ---- */
 
 /* True when we have no children but ours. */

@@ -253,6 +253,18 @@ static bool is_spent(struct runtime *runtime, const struct assignment *assignmen
            (manifest->max_rss > 0 && child_resident(&runtime->child) > manifest->max_rss);
 }
 
+/* What items have left behind: orphans, and processes that the runtime is still the parent of. */
+static void tidy_up(struct runtime *runtime)
+{
+    struct child_end end;
+    if (is_alive(runtime) && runtime->kept_count < KEPT_MAX &&
+        child_tidy(&runtime->child, runtime->kept, runtime->kept_count) > LEFT_MAX) {
+        runtime_kill(runtime, 0, &end);
+        runtime_forget(runtime);
+    }
+    children_sweep();
+}
+
 static enum exchanged run_batch(struct runtime *runtime, const struct assignment *assignment, const struct task *tasks,
                                 uint32_t *place, uint32_t count)
 {
@@ -269,7 +281,7 @@ static enum exchanged run_batch(struct runtime *runtime, const struct assignment
         runtime_forget(runtime);
     else if (is_spent(runtime, assignment))
         close_process(runtime);
-    children_sweep(); /* what items have left behind */
+    tidy_up(runtime);
     return exchanged;
 }
 

@@ -12,6 +12,8 @@
 
 enum {
     BATCH_MAX = 1024,
+    KEPT_MAX = 256,            /* processes that a runtime has started before it is ready; one with more keeps all */
+    LEFT_MAX = 64,             /* processes of its items that it may have forgotten to reap */
     PACES = 16,                /* functions of which the speed is remembered */
     READ_PIECE = 64 * 1024,
     READ_TURN = 1024 * 1024,   /* at most so much of a descriptor before the others are looked at */
@@ -48,6 +50,8 @@ struct runtime {
     off_t answers_read, answers_freed;
     int printed[2];       /* its stdout and stderr; -1 once closed */
     struct source said, answered; /* what came on descriptors 3 and 4 */
+    pid_t kept[KEPT_MAX]; /* its children when it was ready: those that its items may use */
+    unsigned kept_count;
     struct buf offers;    /* JSON array */
     uint64_t first_id;    /* of this process */
     uint64_t next_id;

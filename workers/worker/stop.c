@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -50,6 +51,8 @@ bool stop_gently(bool on)
 {
     bool before = gently;
     gently = on;
+    if (on != before)
+        prctl(PR_SET_PDEATHSIG, on ? SIGTERM : SIGKILL);
     if (!on && asked)
         die();
     return before;
