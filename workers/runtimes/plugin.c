@@ -255,6 +255,11 @@ int plugin_open(struct manifest *manifest, uint32_t definition, struct scoreboar
     return 0;
 }
 
+void plugin_idle(struct plugin *plugin)
+{
+    plugin_objects_unmap(&plugin->call.objects);
+}
+
 void plugin_close(struct plugin **handle)
 {
     struct plugin *plugin = *handle;

@@ -25,6 +25,8 @@ int plugin_open(struct manifest *, uint32_t definition, struct scoreboard_slot *
 const struct function *plugin_function(const struct plugin *, const char *name);
 /* JSON array of {"name","summary"?,"example"?}. */
 void plugin_describe(const struct plugin *, struct buf *list);
+/* Nothing has been asked of it for some time. */
+void plugin_idle(struct plugin *);
 /* Finalises and unloads. */
 void plugin_close(struct plugin **);
 

@@ -175,7 +175,7 @@ int plugin_call_run(struct poold_call *it, struct call *call, poold_function_cal
     int result = settle(it, function(&plugin_host, it, buf_cstr(&it->item), call->length));
     json_decref(it->texts);
     it->texts = NULL;
-    plugin_objects_unmap(&it->objects);
+    plugin_objects_rest(&it->objects);
     return result;
 }
 

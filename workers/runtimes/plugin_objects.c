@@ -8,18 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "wire/limits.h"
 #include "wire/scan.h"
 
-enum { ANSWER_KEPT = 64 * 1024 };
+enum { ANSWER_KEPT = 64 * 1024, MAPS_KEPT = 16 };
 
 struct plugin_map {
     struct plugin_map *next;
+    dev_t device; /* with the inode: which file it is, also when that has no name any more */
+    ino_t inode;
+    size_t offset, size;
     void *base;
-    size_t size;
+    uint64_t item; /* that used it last */
 };
 
 /* ---- calls ---- */
@@ -115,26 +119,76 @@ static size_t size_of(char typecode)
     }
 }
 
-/* Every page at once: a function mostly looks at all of it, and each fault costs more than the page's content. */
+static void drop(struct plugin_map **at)
+{
+    struct plugin_map *map = *at;
+    *at = map->next;
+    munmap(map->base, map->size);
+    free(map);
+}
+
+/* Of the file as it is now: the same name may be another array by now. */
+static struct plugin_map *find(struct plugin_objects *it, const struct plugin_map *wanted)
+{
+    for (struct plugin_map **at = &it->maps, *map; (map = *at); at = &map->next) {
+        if (map->device != wanted->device || map->inode != wanted->inode || map->offset != wanted->offset ||
+            map->size != wanted->size)
+            continue;
+        *at = map->next; /* to the front */
+        map->next = it->maps;
+        return it->maps = map;
+    }
+    return NULL;
+}
+
+/* Keeps what this item uses, and some more. */
+static void drop_old(struct plugin_objects *it)
+{
+    unsigned count = 0;
+    for (struct plugin_map **at = &it->maps; *at;)
+        if (++count > MAPS_KEPT && (*at)->item != it->item)
+            drop(at);
+        else
+            at = &(*at)->next;
+}
+
+/* Every page at once: a function mostly looks at all of it. */
+static struct plugin_map *map_open(struct plugin_objects *it, int fd, struct plugin_map *wanted)
+{
+    struct stat stat;
+    if (fstat(fd, &stat) == -1)
+        return NULL;
+    wanted->device = stat.st_dev;
+    wanted->inode = stat.st_ino;
+    struct plugin_map *map = find(it, wanted);
+    if (map)
+        return map;
+    wanted->base =
+        mmap(NULL, wanted->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, (off_t)wanted->offset);
+    if (wanted->base == MAP_FAILED)
+        return NULL;
+    map = malloc(sizeof *map);
+    CHECK(map, "out of memory");
+    *map = *wanted;
+    map->next = it->maps;
+    return it->maps = map;
+}
+
 static void *map_file(struct plugin_objects *it, const char *path, size_t offset, size_t bytes)
 {
     size_t before = offset % (size_t)sysconf(_SC_PAGESIZE);
-    struct plugin_map *map = malloc(sizeof *map);
-    CHECK(map, "out of memory");
+    struct plugin_map wanted = {.offset = offset - before, .size = before + (bytes ? bytes : 1)};
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    *map = (struct plugin_map){.next = it->maps, .size = before + (bytes ? bytes : 1)};
-    map->base = fd == -1 ? MAP_FAILED
-                         : mmap(NULL, map->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
-                                (off_t)(offset - before));
-    int error = errno;
-    if (fd != -1)
-        close(fd);
-    if (map->base == MAP_FAILED) {
-        free(map);
-        errno = error;
+    if (fd == -1)
         return NULL;
-    }
-    it->maps = map;
+    struct plugin_map *map = map_open(it, fd, &wanted);
+    int error = errno;
+    close(fd);
+    errno = error;
+    if (map == NULL)
+        return NULL;
+    map->item = it->item;
+    drop_old(it);
     return (char *)map->base + before;
 }
 
@@ -178,13 +232,15 @@ void *plugin_objects_map(struct plugin_objects *it, struct call *call, const cha
     return memory;
 }
 
+void plugin_objects_rest(struct plugin_objects *it)
+{
+    it->item++;
+}
+
 void plugin_objects_unmap(struct plugin_objects *it)
 {
-    for (struct plugin_map *map; (map = it->maps);) {
-        it->maps = map->next;
-        munmap(map->base, map->size);
-        free(map);
-    }
+    while (it->maps)
+        drop(&it->maps);
 }
 
 void plugin_objects_free(struct plugin_objects *it)

@@ -122,7 +122,7 @@ struct poold_host {
      * server/objects/README.md. */
     int (*call)(struct poold_call *, const char *request, const char **answer, size_t *length);
     /* The memory of "arrays/NAME" or "values/NAME" itself, shared with all tasks that map it: *length elements of the
-     * type *typecode (as Python's array has it); each may be NULL. Unmapped when the function returns. Who works on it
+     * type *typecode (as Python's array has it); each may be NULL. Good until the function returns. Who works on it
      * beside others takes turns: {"object":"locks/arrays/NAME","op":"acquire","wait":null}, and "release". NULL, with
      * the error set, when there is no such object. */
     void *(*map)(struct poold_call *, const char *object, size_t *length, char *typecode);

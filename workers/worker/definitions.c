@@ -147,6 +147,16 @@ void definitions_rest(struct worker *worker, struct definition *used)
     stop_gently(warm > 0);
 }
 
+void definitions_idle(struct worker *worker)
+{
+    struct definition *definition;
+    TAILQ_FOREACH(definition, &worker->definitions, next)
+    {
+        if (definition->plugin)
+            plugin_idle(definition->plugin);
+    }
+}
+
 void definitions_close(struct worker *worker)
 {
     struct definition *definition;

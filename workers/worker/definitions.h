@@ -33,6 +33,8 @@ void definition_start_failed(struct worker *, const struct definition *, const c
 /* After each use: of the runtimes that are warm, as many as may be stay so, the last used ones; and the next SIGTERM is
  * taken gently as long as there is one. */
 void definitions_rest(struct worker *, struct definition *used);
+/* Nothing has come for some time: what is only there to be quick is let go. */
+void definitions_idle(struct worker *);
 /* Ends all that is warm. */
 void definitions_close(struct worker *);
 

@@ -14,7 +14,7 @@
 #include "worker/worker.h"
 
 #define EXIT_CONFUSED 3
-enum { SPARE_KEPT = 512 * 1024 };
+enum { SPARE_KEPT = 512 * 1024, IDLE_MS = 2000 };
 
 struct kept {
     TAILQ_ENTRY(kept) next;
@@ -32,7 +32,12 @@ _Noreturn void worker_confused(const char *what)
 static void wait_readable(struct worker *worker)
 {
     struct pollfd waits[] = {{.fd = worker->channel.fd, .events = POLLIN}, {.fd = stop_fd(), .events = POLLIN}};
-    if (poll(waits, 2, -1) > 0 && waits[1].revents) {
+    int ready = poll(waits, 2, IDLE_MS);
+    if (ready == 0) {
+        definitions_idle(worker);
+        ready = poll(waits, 2, -1);
+    }
+    if (ready > 0 && waits[1].revents) {
         definitions_close(worker);
         stop_now();
     }
