@@ -13,6 +13,8 @@ import tempfile
 import time
 import urllib.request
 
+import objects
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 MIB = 1024.0
 
@@ -27,6 +29,7 @@ MANIFESTS = {
     "true": {"command": ["/bin/true", "{}"], "output": "text"},
     "py": {"runtime": "python", "module": "squares"},
     "js": {"runtime": "node", "module": "squares"},
+    **objects.MANIFESTS,
 }
 SOURCES = {
     "squares.py": "def square(x):\n    return x * x\n",
@@ -44,6 +47,7 @@ class Poold:
     """A poold of its own, in a temporary folder, with 4 workers or as many as said; `functions` names manifests."""
 
     def __init__(self, binaries, processes=4, functions=()):
+        self.plugin = os.path.realpath(os.path.join(binaries, "../tests/bench_plugins/objects_plugin.so"))
         self.processes = processes
         self.functions = functions
         self.dir = tempfile.mkdtemp(prefix="poold-bench-")
@@ -64,6 +68,10 @@ class Poold:
         for name, text in SOURCES.items():
             with open(os.path.join(folder, name), "w") as file:
                 file.write(text)
+        for name in objects.FILES:
+            shutil.copy(os.path.join(HERE, name), folder)
+        if "inc" in names:
+            os.symlink(self.plugin, os.path.join(folder, "objects_plugin.so"))
         return ["--functions", folder] if names else []
 
     def wait_port(self):
@@ -127,17 +135,16 @@ class Poold:
 
 
 class Peer:
-    """pool_bench.py, waiting for work on its stdin."""
+    """pool_bench.py or another one, waiting for work on its stdin."""
 
-    def __init__(self):
-        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "pool_bench.py")], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
+    def __init__(self, argv=(sys.executable, os.path.join(HERE, "pool_bench.py"))):
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.answer()
 
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise Wrong("pool_bench.py ended")
+            raise Wrong("the peer ended")
         return json.loads(line)
 
     def ask(self, *words):
@@ -267,6 +274,15 @@ class Bench:
             self.add("python-apply", "builtin", self.client(poold, "apply", applies)["p50"] * 1e6)
             self.add("python-apply", "peer", peer.ask("apply", applies)["p50"] * 1e6)
 
+    def objects(self, rounds):
+        poold, peer = Poold(self.options.binaries, 4, list(objects.MANIFESTS)), Peer(objects.peer_argv())
+        objects.warm(poold)
+        for i in range(rounds):
+            sys.stderr.write("objects, round %d of %d\n" % (i + 1, rounds))
+            objects.rounds(self, poold, peer, self.options.quick, i)
+        peer.stop()
+        poold.stop()
+
     def memory(self):
         poold, peer = Poold(self.options.binaries), Peer()
         time.sleep(0.5)
@@ -309,6 +325,8 @@ class Bench:
                 self.runtimes(poold, peer)
             peer.stop()
             poold.stop()
+        if any(self.wanted(w) for w in objects.NAMES):
+            self.objects(rounds)
         if self.wanted("memory"):
             self.memory()
         if self.wanted("upload"):
@@ -357,6 +375,7 @@ class Bench:
         self.row("python-apply", "Python apply p50 / built in", ("python-apply", "poold"), ("python-apply", "builtin"),
                  1.5, 1.2, "us", False)
         self.row("node", "Node W1 / Python W1", ("node", "poold"), ("python", "poold"), 1.0, 1.2, "items/s", True)
+        objects.judge(self)
         self.row("memory", "idle memory, PSS", ("memory", "poold"), ("memory", "peer"), 0.5, 0.2, "MiB", False)
         self.row("upload", "10M NDJSON / 100k, per item", ("upload", "many"), ("upload", "few"), 1.3, 1.05, "us", False)
         self.row("upload", "10M: peak RSS of poold-server", ("upload", "server"), None, 96, 96, "MiB", False)
@@ -394,7 +413,7 @@ def number(value, unit):
 
 
 NAMES = ("w1-completion", "w1-input", "w1-objects", "w2", "w3", "beside", "exec", "python", "python-apply", "node",
-         "memory", "upload")
+         *objects.NAMES, "memory", "upload")
 
 
 def main():
@@ -402,7 +421,8 @@ def main():
         "w1-*: 100,000 x square (or objects through echo) against Pool(4); w2: one apply at a time; w3: 16 clients; "
         "beside: applies beside a map; exec: 2,000 x /bin/true on 2 workers against xargs -P2, GNU parallel (where it is "
         "installed) and a bare vfork + exec loop; python, node: W1 in a runtime; python-apply: W2 in a runtime; "
-        "memory: PSS; upload: 10 million lines."))
+        "queue, dict, lock, array: two Python tasks, one, four, one, against a Manager and an Array; array-c: a plugin against "
+        "plain C; memory: PSS; upload: 10 million lines."))
     parser.add_argument("--rounds", type=int, default=5, help="the medians of so many (5)")
     parser.add_argument("--only", choices=NAMES, help="only this work")
     parser.add_argument("--quick", action="store_true", help="small sizes, one round; times are not judged")
