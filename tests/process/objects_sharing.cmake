@@ -1,0 +1,20 @@
+# Shared objects with the real binaries: histories of many at once, and what is killed meanwhile.
+if(TARGET poold-server AND TARGET poold-worker AND TARGET poold-call)
+  set(plugins ${CMAKE_BINARY_DIR}/tests/objects_plugins)
+  add_library(objects_plugin MODULE objects_plugin.c)
+  target_include_directories(objects_plugin PRIVATE ${CMAKE_SOURCE_DIR}/workers/sdk)
+  set_target_properties(objects_plugin PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${plugins})
+  if(POOLD_SANITIZE)
+    set(sanitized 1)
+  else()
+    set(sanitized 0)
+  endif()
+  foreach(test history kill)
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/objects_${test}_test.py)
+      add_test(NAME process_objects_${test}
+               COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/objects_${test}_test.py $<TARGET_FILE:poold> ${plugins})
+      set_tests_properties(process_objects_${test} PROPERTIES
+        TIMEOUT 240 LABELS process RUN_SERIAL TRUE ENVIRONMENT OBJECTS_TEST_SANITIZED=${sanitized})
+    endif()
+  endforeach()
+endif()
