@@ -162,7 +162,8 @@ def is_thumbnail(folder):
 
 CHECKS = {"thumbnails": is_thumbnail}
 EXPECTED = {"thumbnail": "exec", "wordcount": "exec", "pdftext": "exec", "spam.classify": "runtime",
-            "table.records": "runtime", "table.columns": "runtime", "spelling.nearest": "plugin"}
+            "table.records": "runtime", "table.columns": "runtime", "shared.consume": "runtime", "feed": "runtime",
+            "tally": "exec", "spelling.nearest": "plugin"}
 
 
 def check_list(listed):
