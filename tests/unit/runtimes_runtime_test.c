@@ -136,6 +136,12 @@ static const char lab_py[] = "import asyncio, ctypes, json, multiprocessing, os,
                              "def _sleeper(**more): return subprocess.Popen(['sleep', '60'], **more).pid\n"
                              "def forgets(x): return _sleeper(start_new_session=x > 0)\n"
                              "def forgets_many(n): return [_sleeper() for i in range(n)][-1]\n"
+                             "def forks_a_daemon(x):\n"
+                             "    child = os.fork()\n"
+                             "    if child: return child\n"
+                             "    time.sleep(0.002)\n"
+                             "    os.setsid()\n"
+                             "    time.sleep(60)\n"
                              "def helper():\n"
                              "    global helping\n"
                              "    helping = _sleeper()\n"
@@ -706,19 +712,22 @@ static void expect_end(const struct lab *lab, uint32_t place)
     assert_true(has_ended(left));
 }
 
-/* What an item has started and forgotten ends with it, though the runtime lives on; what was there before stays. */
+/* A daemon ends with its item, though the runtime lives on and is its parent; what was there before stays. */
 static void test_forgotten(void **state)
 {
     struct lab *lab = *state;
     open_lab(lab, ",\"initializer\":\"helper\"");
     run_items(lab, "forgets", "0 1");
-    expect_end(lab, 0);
+    pid_t helper = (pid_t)atoi(lab->records[0].value);
     expect_end(lab, 1);
-    pid_t runtime = lab->records[1].pid;
+    run_items(lab, "forks_a_daemon", "0");
+    expect_end(lab, 0);
+    assert_false(has_ended(helper)); /* in the group: the runtime's own affair */
+    pid_t runtime = lab->records[0].pid;
     run_items(lab, "helper_pid", "0");
     assert_int_equal(lab->records[0].pid, runtime);
     assert_false(has_ended((pid_t)atoi(lab->records[0].value)));
-    run_items(lab, "forgets_many", "70"); /* nobody reaps them: a fresh process does without them */
+    run_items(lab, "forgets_many", "520"); /* so many are no helpers */
     expect_end(lab, 0);
     assert_false(runner_warm(lab->runner));
     run_items(lab, "pid", "0");

@@ -50,9 +50,10 @@ void child_reap(struct child *, struct child_end *);
 int64_t child_resident(const struct child *);
 /* Its direct children, at most `most`; returns how many. */
 unsigned child_children(const struct child *, pid_t *list, unsigned most);
-/* Kills its direct children but the `count` ones that are kept, and all below those; to reap them is its own affair.
- * Returns how many there were, also of those that had ended without being reaped. */
-unsigned child_tidy(const struct child *, const pid_t *kept, unsigned count);
+/* Of its direct children but the `count` ones that are kept: kills those that have left its group, and all below them
+ * (to reap them is its own affair); those that have not may be its helpers. Returns how many all are, also of those that
+ * ended without being reaped. */
+unsigned child_tidy(const struct child *, const pid_t *kept, unsigned count, unsigned *helpers);
 /* Kills and reaps all children of this process but those that child_start made and nobody has reaped yet: what
  * functions have left behind. One system call when there is nothing. */
 void children_sweep(void);

@@ -190,19 +190,23 @@ static bool is_among(pid_t pid, const pid_t *list, unsigned count)
     return false;
 }
 
-unsigned child_tidy(const struct child *child, const pid_t *kept, unsigned count)
+unsigned child_tidy(const struct child *child, const pid_t *kept, unsigned count, unsigned *helpers)
 {
     static struct tree tree;
-    unsigned left = 0;
-    tree.count = child_children(child, tree.list, TREE_MAX);
-    for (unsigned i = 0; i < tree.count; i++)
-        if (!is_among(tree.list[i], kept, count))
+    unsigned left = 0, all = child_children(child, tree.list, TREE_MAX);
+    *helpers = 0;
+    for (unsigned i = 0; i < all; i++)
+        if (is_among(tree.list[i], kept, count))
+            continue;
+        else if (getpgid(tree.list[i]) == child->pid)
+            ++*helpers;
+        else
             tree.list[left++] = tree.list[i];
     tree.count = left;
     grow(&tree);
     for (unsigned i = 0; i < tree.count; i++)
         signal_one(tree.list[i], SIGKILL);
-    return left;
+    return left + *helpers;
 }
 
 /* ---- sweeping ---- */

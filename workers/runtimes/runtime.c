@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -20,6 +21,8 @@
 /* A batch should take about this long: long enough that waking up for it costs little, short enough that nobody waits
  * for it and that a worker which takes its next items from the same slice is not left without. */
 #define BATCH_NS (2 * NS_PER_MS)
+
+enum { SETTLE_MS = 20 };
 
 static struct runtime *runtime_of(struct runner *runner)
 {
@@ -253,12 +256,24 @@ static bool is_spent(struct runtime *runtime, const struct assignment *assignmen
            (manifest->max_rss > 0 && child_resident(&runtime->child) > manifest->max_rss);
 }
 
-/* What items have left behind: orphans, and processes that the runtime is still the parent of. */
+/* Killing a helper (of a pool of processes, say, which may hold a lock) would break the runtime: it keeps them. But
+ * what is to be a daemon is in the group, too, until it has come to call setsid. */
+static unsigned tidy_children(struct runtime *runtime)
+{
+    unsigned helpers, left = child_tidy(&runtime->child, runtime->kept, runtime->kept_count, &helpers);
+    if (helpers > runtime->helpers) {
+        usleep(SETTLE_MS * 1000);
+        left = child_tidy(&runtime->child, runtime->kept, runtime->kept_count, &helpers);
+    }
+    runtime->helpers = helpers;
+    return left;
+}
+
+/* What items have left behind: orphans, and daemons that the runtime is still the parent of. */
 static void tidy_up(struct runtime *runtime)
 {
     struct child_end end;
-    if (is_alive(runtime) && runtime->kept_count < KEPT_MAX &&
-        child_tidy(&runtime->child, runtime->kept, runtime->kept_count) > LEFT_MAX) {
+    if (is_alive(runtime) && runtime->kept_count < KEPT_MAX && tidy_children(runtime) > LEFT_MAX) {
         runtime_kill(runtime, 0, &end);
         runtime_forget(runtime);
     }

@@ -13,7 +13,7 @@
 enum {
     BATCH_MAX = 1024,
     KEPT_MAX = 256,            /* processes that a runtime has started before it is ready; one with more keeps all */
-    LEFT_MAX = 64,             /* processes of its items that it may have forgotten to reap */
+    LEFT_MAX = 512,            /* processes of its items, its helpers and those that it has forgotten to reap */
     PACES = 16,                /* functions of which the speed is remembered */
     READ_PIECE = 64 * 1024,
     READ_TURN = 1024 * 1024,   /* at most so much of a descriptor before the others are looked at */
@@ -52,6 +52,7 @@ struct runtime {
     struct source said, answered; /* what came on descriptors 3 and 4 */
     pid_t kept[KEPT_MAX]; /* its children when it was ready: those that its items may use */
     unsigned kept_count;
+    unsigned helpers;     /* other children in its group, when last looked at */
     struct buf offers;    /* JSON array */
     uint64_t first_id;    /* of this process */
     uint64_t next_id;

@@ -289,6 +289,7 @@ static enum started wait_until_ready(struct runtime *runtime)
     while (progress == STILL_WAITING);
     if (progress == MUST_STOP)
         runtime_kill(runtime, runtime_stop_grace_ms(runtime->base.host), &end);
+    runtime->helpers = 0;
     runtime->kept_count = child_children(&runtime->child, runtime->kept, KEPT_MAX);
     source_tidy(&runtime->said);
     buf_free(&waiting.last_words);
