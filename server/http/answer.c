@@ -23,9 +23,13 @@ void request_header(struct request *r, const char *name, const char *value)
 void request_answer_response(struct request *r, unsigned status, struct MHD_Response *response)
 {
     CHECK(response, "out of memory for a response");
-    for (unsigned i = 0; i < r->header_count; i++)
+    bool cached = false; /* it says itself how */
+    for (unsigned i = 0; i < r->header_count; i++) {
         MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
-    MHD_add_response_header(response, "Cache-Control", "no-store");
+        cached = cached || strcmp(r->headers[i].name, "Cache-Control") == 0;
+    }
+    if (!cached)
+        MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (r->close)
         MHD_add_response_header(response, "Connection", "close");

@@ -20,6 +20,9 @@ request_step get_item, get_log;
 request_step get_functions, get_function;
 /* pool.c */
 request_step get_workers, get_pool, patch_pool;
+/* dashboard.c */
+request_step get_dashboard, get_dashboard_page;
+bool dashboard_wanted(const struct request *);
 /* service.c, metrics.c */
 request_step get_healthz, get_readyz, get_metrics, get_openapi, get_root, any_options;
 

@@ -246,6 +246,7 @@ static enum format format_of(const char *type, size_t length, enum format fallba
         {"application/json", FORMAT_JSON},     {"application/x-ndjson", FORMAT_NDJSON},
         {"application/ndjson", FORMAT_NDJSON}, {"application/jsonl", FORMAT_NDJSON},
         {"text/event-stream", FORMAT_SSE},     {"application/octet-stream", FORMAT_BYTES},
+        {"text/html", FORMAT_HTML},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (offered & 1U << known[i].format && strlen(known[i].type) == length &&
@@ -298,4 +299,9 @@ enum format accept_choose(const char *accept, enum format fallback)
 enum format accept_bytes(const char *accept)
 {
     return choose(accept, FORMAT_JSON, 1U << FORMAT_JSON | 1U << FORMAT_BYTES);
+}
+
+bool accept_html(const char *accept)
+{
+    return choose(accept, FORMAT_NONE, 1U << FORMAT_HTML) == FORMAT_HTML;
 }

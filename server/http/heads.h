@@ -55,9 +55,11 @@ enum body_type heads_body_type(const struct heads *);
 int64_t heads_prefer_wait(const struct heads *);
 
 /* The best of what is offered by the Accept header. */
-enum format { FORMAT_NONE, FORMAT_JSON, FORMAT_NDJSON, FORMAT_SSE, FORMAT_BYTES };
+enum format { FORMAT_NONE, FORMAT_JSON, FORMAT_NDJSON, FORMAT_SSE, FORMAT_BYTES, FORMAT_HTML };
 enum format accept_choose(const char *accept, enum format fallback);
 /* JSON (by default) or application/octet-stream. */
 enum format accept_bytes(const char *accept);
+/* It names text/html, as browsers do. */
+bool accept_html(const char *accept);
 
 #endif

@@ -50,7 +50,7 @@ void object_question_send(struct object_question *q, struct request *r)
     e->object.call = &q->call;
     e->object.gone = is_gone;
     q->fd = r->connection ? r->connection->fd : -1; /* no call is out: nobody else looks at it */
-    q->call.args = q->args.data;
+    q->call.args = q->args.length ? q->args.data : "";
     q->call.args_length = q->args.length;
     strcpy(q->call.holder_name, "http");
     ask_send(&q->ask, r);

@@ -252,6 +252,13 @@ static bool is_healthz(const struct request *r)
            (length == 9 && strncmp(r->uri, "/healthz/", 9) == 0);
 }
 
+/* What anybody may read: the dashboard's page must come before it can ask for a token. */
+static bool is_page(const struct request *r)
+{
+    static const char folder[] = "/dashboard/";
+    return strcspn(r->uri, "?") == 1 || strncmp(r->uri, folder, sizeof folder - 1) == 0;
+}
+
 static bool check_head(struct request *r, const char *method)
 {
     if (r->connection->reserve) {
@@ -261,7 +268,7 @@ static bool check_head(struct request *r, const char *method)
     }
     bool safe = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     return check_sizes(r) && heads_check_site(&r->heads, r->http, safe, &r->problem) &&
-           (is_healthz(r) || heads_check_token(&r->heads, r->http, &r->problem)) && route_find(r, method) &&
+           (is_healthz(r) || is_page(r) || heads_check_token(&r->heads, r->http, &r->problem)) && route_find(r, method) &&
            heads_check_expect(&r->heads, &r->problem) && check_body_type(r);
 }
 

@@ -51,6 +51,7 @@ static const struct route routes[] = {
     {.method = METHOD_GET, .pattern = "/metrics", .handler = get_metrics},
     {.method = METHOD_GET, .pattern = "/openapi.yaml", .handler = get_openapi},
     {.method = METHOD_GET, .pattern = "/", .handler = get_root},
+    {.method = METHOD_GET, .pattern = "/dashboard/{name}", .handler = get_dashboard},
 };
 enum { ROUTES = sizeof routes / sizeof *routes };
 static const struct route options_route = {.method = METHOD_OPTIONS, .pattern = "(any)", .handler = any_options};

@@ -76,7 +76,11 @@ static const char root[] = "poold: multiprocessing's Pool as a service\n"
 
 void get_root(struct request *r)
 {
-    answer_text(r, 200, "text/plain; charset=utf-8", root, sizeof root - 1);
+    request_header(r, "Vary", "Accept");
+    if (dashboard_wanted(r))
+        get_dashboard_page(r);
+    else
+        answer_text(r, 200, "text/plain; charset=utf-8", root, sizeof root - 1);
 }
 
 void any_options(struct request *r)
