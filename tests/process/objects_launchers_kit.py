@@ -155,7 +155,7 @@ class Objects:
 
     def dicts_add(self, name, key, by=1):
         if not isinstance(self.dicts_setdefault(name, key, 0)["value"], int):
-            raise Refusal("invalid", "no number")
+            raise Refusal("invalid", f"the value of key {key} is no number")
         self.dicts_set(name, key, self.dicts_get(name, key)["value"] + by)
         return self.dicts_get(name, key)
 
@@ -260,7 +260,7 @@ class Objects:
     def pipes_send(self, name, end, value):
         pipe = self.of("pipes", name, duplex=True)
         if not pipe["config"]["duplex"] and end == "a":
-            raise Refusal("invalid", "this end receives")
+            raise Refusal("invalid", f"pipe {name} is one-way: end b sends, end a receives")
         if {"a": "b", "b": "a"}[end] in pipe.get("closed", ""):
             raise Refusal("closed")
         pipe["items"].append((end, value))

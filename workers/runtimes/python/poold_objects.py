@@ -311,15 +311,13 @@ class Connection(Shared):
 
     def _error(self, refused, subject=None):
         if refused.type == "invalid":  # the wrong direction
-            refused = Refused("invalid", f"connection {self.end} of pipe {self.name}: {refused}")
             error = OSError(str(refused))
-            error.type = "invalid"
-            return error
-        if refused.type == "closed" and subject == "send":
-            error = BrokenPipeError(f"pipe {self.name}: {refused}")
-            error.type = "closed"
-            return error
-        return super()._error(refused)
+        elif refused.type == "closed" and subject == "send":
+            error = BrokenPipeError(str(refused))
+        else:
+            return super()._error(refused)
+        error.type = refused.type
+        return error
 
     def _check(self, able=True, what=""):
         if self.closed:
