@@ -1,5 +1,8 @@
-/* Shared objects over HTTP: every route, what it answers and how it refuses. Waiting is in objects_waits_test.c. */
+/* Shared objects over HTTP: every route, what it answers and how it refuses; and how tasks that wait are shown. Waiting
+ * itself is in objects_waits_test.c. */
 #include "fixture.h"
+
+#include <unistd.h>
 
 static const char lines_type[] = "Content-Type: application/x-ndjson";
 static const char bytes_type[] = "Content-Type: application/octet-stream";
@@ -504,6 +507,61 @@ static void test_metrics(void **state)
     delete ("/v1/queues/counted");
 }
 
+/* ---- tasks that wait ---- */
+
+static char folder[256];
+
+static void must_wait_for(const char *url, const char *path, const char *value)
+{
+    if (!wait_for(&web, url, path, value, 20000))
+        fail_msg("%s: %s never became %s", url, path, value);
+}
+
+static void test_waiting_task_is_shown(void **state)
+{
+    (void)state;
+    char path[96];
+    struct reply r;
+    put("/v1/queues/tasks", "", 201, "");
+    struct job_id id = job_submit(&web, "{\"function\":\"take\",\"map\":[1]}");
+    snprintf(path, sizeof path, "/v1/jobs/%s/items/0", id.text);
+    must_wait_for(path, "waiting_for", "queue tasks (get)");
+    must_wait_for(path, "state", "waiting");
+    must_wait_for("/v1/pool", "workers.waiting", "1");
+    get("/v1/workers", "\"waiting_for\":\"queue tasks (get)\"");
+    get("/metrics", "poold_workers_waiting 1\n");
+    post("/v1/queues/tasks/put", "{\"value\":{\"for\":\"you\"}}", 200, "size");
+    job_wait(&web, id, 20000, &r);
+    assert_string_equal(json_text(r.json, "state"), "succeeded");
+    reply_free(&r);
+    must_wait_for("/v1/pool", "workers.waiting", "0");
+    delete ("/v1/queues/tasks");
+}
+
+static int setup(void **state)
+{
+    char path[320];
+    (void)state;
+    strcpy(folder, "/tmp/poold-objects-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/take.json", folder);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    fputs("{\"command\":[\"poold-call\",\"queues/tasks\",\"get\",\"--wait\",\"60\"]}", f);
+    assert_int_equal(fclose(f), 0);
+    return fixture_begin((const char *const[]){"--functions", folder, NULL});
+}
+
+static int teardown(void **state)
+{
+    char path[320];
+    int result = fixture_teardown(state);
+    snprintf(path, sizeof path, "%s/take.json", folder);
+    unlink(path);
+    rmdir(folder);
+    return result;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -524,6 +582,7 @@ int main(void)
         cmocka_unit_test(test_value),
         cmocka_unit_test(test_array),
         cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_waiting_task_is_shown),
     };
-    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }
