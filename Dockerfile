@@ -3,7 +3,7 @@
 
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
-    gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libuv1-dev uthash-dev
+    gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libuv1-dev uthash-dev libjs-chart.js
 WORKDIR /src
 COPY . .
 RUN cmake -B /build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPOOLD_TESTS=OFF && cmake --build /build -j "$(nproc)"

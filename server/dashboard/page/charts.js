@@ -1,0 +1,128 @@
+// charts: throughput and latency over time, by Chart.js (the global `Chart`, from /dashboard/chart.min.js).
+
+import { h } from "./dom.js";
+import * as format from "./format.js";
+import { recorder } from "./recorder.js";
+import { colour } from "./theme.js";
+
+const WINDOW_MS = 5 * 60 * 1000;
+
+const THROUGHPUT = {
+    title: "Throughput", unit: "items per second", tick: format.short,
+    lines: [
+        { label: "succeeded", colour: "good", of: (sample) => sample.succeeded, fill: true },
+        { label: "failed", colour: "bad", of: (sample) => sample.failed },
+        { label: "cancelled", colour: "muted", of: (sample) => sample.cancelled },
+    ],
+};
+const LATENCY = {
+    title: "Latency", unit: "seconds an item", tick: format.duration,
+    lines: [
+        { label: "run, median", colour: "accent", of: (sample) => sample.run?.p50 ?? null },
+        { label: "run, 95 %", colour: "warn", of: (sample) => sample.run?.p95 ?? null },
+        { label: "submit to result, median", colour: "violet", of: (sample) => sample.total?.p50 ?? null },
+        { label: "submit to result, 95 %", colour: "rose", of: (sample) => sample.total?.p95 ?? null },
+    ],
+};
+
+function dataset(line) {
+    return {
+        label: line.label, data: [], borderWidth: 2, pointRadius: 0, pointHitRadius: 8, tension: 0.2,
+        fill: line.fill ? "origin" : false, spanGaps: 10000,
+    };
+}
+
+function configuration(kind) {
+    return {
+        type: "line",
+        data: { datasets: kind.lines.map(dataset) },
+        options: {
+            animation: false, parsing: false, normalized: true, responsive: true, maintainAspectRatio: false,
+            interaction: { mode: "nearest", axis: "x", intersect: false },
+            scales: {
+                x: { type: "linear", ticks: { maxTicksLimit: 6, maxRotation: 0, callback: (at) => format.clock(at) } },
+                y: { beginAtZero: true, suggestedMax: kind.floor, ticks: { maxTicksLimit: 5, callback: kind.tick } },
+            },
+            plugins: {
+                legend: { position: "bottom", align: "start", labels: { boxWidth: 14, boxHeight: 2 } },
+                tooltip: {
+                    callbacks: {
+                        title: (points) => format.clock(points[0].parsed.x),
+                        label: (point) => `${point.dataset.label}: ${kind.tick(point.parsed.y)}`,
+                    },
+                },
+            },
+        },
+    };
+}
+
+function paint(chart, kind) {
+    const { scales, plugins } = chart.options;
+    kind.lines.forEach((line, i) => {
+        chart.data.datasets[i].borderColor = colour(line.colour);
+        chart.data.datasets[i].backgroundColor = line.fill ? `${colour(line.colour)}33` : colour(line.colour);
+    });
+    for (const axis of [scales.x, scales.y]) {
+        axis.ticks.color = colour("muted");
+        axis.grid = { color: colour("line") };
+    }
+    plugins.legend.labels.color = colour("text");
+}
+
+// What a chart says, for who does not see it.
+function describe(canvas, kind) {
+    const last = recorder.samples.at(-1);
+    const said = last ? kind.lines.map((line) => [line.label, line.of(last)]).filter((pair) => pair[1] !== null)
+        .map(([label, value]) => `${label} ${kind.tick(value)}`).join(", ") : "";
+    canvas.setAttribute("aria-label", `${kind.title}, ${kind.unit}. Now: ${said || "nothing"}.`);
+}
+
+function makeChart(kind) {
+    const canvas = h("canvas", { role: "img" });
+    const nothing = h("p", { class: "chart-empty" }, "Nothing has been measured yet.");
+    const figure = h("figure", { class: "card chart" },
+        h("figcaption", {}, h("h2", {}, kind.title), h("span", { class: "hint" }, kind.unit)),
+        h("div", { class: "chart-place" }, canvas, nothing));
+    let chart = null;
+
+    function update() {
+        const now = Date.now(), samples = recorder.samples.filter((sample) => sample.at > now - WINDOW_MS);
+        nothing.hidden = samples.some((sample) => kind.lines.some((line) => line.of(sample) !== null));
+        describe(canvas, kind);
+        if (!chart || document.hidden)
+            return;
+        kind.lines.forEach((line, i) => {
+            const data = samples.map((sample) => ({ x: sample.at, y: line.of(sample) })).filter((p) => p.y !== null);
+            chart.data.datasets[i].data = data;
+        });
+        chart.options.scales.x.min = now - WINDOW_MS;
+        chart.options.scales.x.max = now;
+        chart.update("none");
+    }
+    function themed() {
+        if (chart)
+            paint(chart, kind);
+        update();
+    }
+    if (globalThis.Chart) {
+        chart = new Chart(canvas, configuration(kind));
+        paint(chart, kind);
+    }
+    return { figure, update, themed, end: () => chart?.destroy() };
+}
+
+// Both charts into `place`; returns what ends them.
+export function showCharts(place) {
+    const charts = [makeChart(THROUGHPUT), makeChart(LATENCY)];
+    const update = () => charts.forEach((chart) => chart.update());
+    const themed = () => charts.forEach((chart) => chart.themed());
+    place.append(...charts.map((chart) => chart.figure));
+    recorder.addEventListener("samples", update);
+    addEventListener("themechange", themed);
+    update();
+    return () => {
+        recorder.removeEventListener("samples", update);
+        removeEventListener("themechange", themed);
+        charts.forEach((chart) => chart.end());
+    };
+}

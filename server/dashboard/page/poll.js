@@ -1,0 +1,60 @@
+// poll: calls again and again, as long as somebody looks: slower in a tab that is not seen, not at all without a
+// connection, at once when it is back.
+
+import { events, link, needsToken, Unreachable } from "./api.js";
+
+const HIDDEN_FACTOR = 10;
+
+// poll(ms, step) calls step() now and every `ms`, never two at a time; `stop()` ends it, `now()` does not wait.
+// An error that is not about the connection goes to `failed`.
+export function poll(ms, step, failed = () => {}) {
+    let timer = 0, running = false, again = false, stopped = false;
+
+    function schedule(pause) {
+        clearTimeout(timer);
+        if (!stopped)
+            timer = setTimeout(run, pause);
+    }
+
+    async function run() {
+        if (stopped || link.lost || needsToken())
+            return;
+        if (running) {
+            again = true;
+            return;
+        }
+        running = true;
+        try {
+            await step();
+        } catch (error) {
+            if (!stopped && !(error instanceof Unreachable))
+                failed(error);
+        }
+        running = false;
+        const pause = again ? 0 : document.hidden ? ms * HIDDEN_FACTOR : ms;
+        again = false;
+        schedule(pause);
+    }
+
+    const now = () => {
+        if (running)
+            again = true;
+        else
+            schedule(0);
+    };
+    const seen = () => document.hidden || now();
+    events.addEventListener("link", now);
+    events.addEventListener("token", now);
+    document.addEventListener("visibilitychange", seen);
+    run();
+    return {
+        now,
+        stop() {
+            stopped = true;
+            clearTimeout(timer);
+            events.removeEventListener("link", now);
+            events.removeEventListener("token", now);
+            document.removeEventListener("visibilitychange", seen);
+        },
+    };
+}
