@@ -93,6 +93,17 @@ def python_queues(t):
     assert [r.get("wait", "none") for r in t.asked()][3:] == [None, 1.5, None, "none", "none"]
     t.value('q = poold.Queue("q"); q.put(1); q.get(); q.task_done()')
     assert t.asked()[-1] == {"object": "queues/q", "op": "task_done", "args": {}, "quiet": True}
+    # Whoever puts much does not wait for each; what is refused then is raised all the same, at the latest at the end.
+    assert t.value('q = poold.Queue("much")\nfor n in range(1000): q.put(n)\nreturn [q.qsize(), q.get()]') == [1000, 0]
+    asked = t.asked()
+    assert sum(r.get("quiet", False) for r in asked) > 900 and [r["args"]["value"] for r in asked if r["op"] == "put"] == list(
+        range(1000))
+    shrink = 'q = poold.Queue("shrunk")\nfor n in range(10): q.put(n)\nq.delete(); poold.Queue("shrunk", 1)\nq.put(1); '
+    for rest in ("q.put(2)", "q.put(2); q.qsize(); q.put(3)", "q.put(2); q.qsize(); q.qsize()"):
+        t.objects.all.pop("queues/shrunk", None)
+        assert "queue.Full" in t.error(shrink + rest), rest
+    assert t.value('return poold.Queue("shrunk").qsize()') == 1
+    t.asked()
     t.value("early.put(1); return counted.value")
     assert [r["op"] for r in t.asked()] == ["create", "put", "create", "open"]
     assert t.value('poold.Queue("j").put(1); return poold.Queue("j").get_many(5)') == [1]

@@ -38,11 +38,12 @@ class _Context:
     """The item that runs; kept by poold_worker, which only moves `id` and `now_ns` from item to item."""
 
     __slots__ = ("id", "first_id", "first_index", "job", "attempt", "deadline", "began_ns", "now_ns", "called",
-                 "send")
+                 "posted", "send")
 
     def __init__(self):
         self.id = None  # None: no item runs
         self.called = False  # the item has asked for something shared
+        self.posted = None  # the latest that it asked for something without waiting for the answer
         self.send = None
 
 

@@ -80,6 +80,8 @@ class Channel:
         self._waiting = {}
         self._items = []
         self._last = ITEMS
+        self._posted = {}  # number → what makes an exception of its error
+        self._failed = None
 
     def item(self):
         """The next line that asks for items; None at the end. Of the main thread alone."""
@@ -98,10 +100,11 @@ class Channel:
         if identity is None:
             raise RuntimeError("shared objects are there for tasks: no item of poold is being run here")
         context.called = True
+        if self._failed is not None:
+            self._raise()
         with self._mutex:
             self._last = number = self._last + 1
             waiter = self._join(number)
-        answer = None
         try:
             self._send(b'{"id":%d,"call":%d,"request":%b}\n' % (identity, number, request))
             answer = b'{"call":%d,"answer":' % number
@@ -118,6 +121,32 @@ class Channel:
         if identity is not None:
             context.called = True
             self._send(b'{"id":%d,"call":0,"request":%b}\n' % (identity, request))
+
+    def post(self, request, error_of):
+        """A call that is done in its turn while we go on; should it be refused, the next call raises that, or the item's
+        end (see settle)."""
+        identity = context.id
+        if self._failed is not None:
+            self._raise()
+        with self._mutex:
+            self._last = number = self._last + 1
+            self._posted[number] = error_of
+        self._send(b'{"id":%d,"call":%d,"request":%b}\n' % (identity, number, request))
+
+    def settled(self):
+        """Something that was asked for after all that was posted has been answered."""
+        if self._failed is not None:
+            self._raise()
+        self._posted.clear()
+
+    def forget(self):
+        self._posted.clear()
+        self._failed = None
+
+    def _raise(self):
+        failed = self._failed
+        self.forget()
+        raise failed
 
     def _send(self, line):
         length = len(line)
@@ -179,6 +208,8 @@ class Channel:
             waiter.woken.release()
         elif to == ITEMS:
             self._items.append(line)
+        elif to in self._posted and self._failed is None:
+            self._failed = self._posted[to](refusal(scan(line.decode(), line.index(b'"answer":') + 9)[0]))
 
 
 def limit_error(message):
@@ -188,6 +219,13 @@ def limit_error(message):
 
 
 channel = Channel()
+
+
+def settle():
+    """At an item's end: whether what it has posted was done is known before its own end is told."""
+    posted, context.posted = context.posted, None
+    posted.settle()
+    channel.settled()
 
 
 def reset():
@@ -204,8 +242,12 @@ def answer_of(request):
         return answer["ok"]
     except KeyError:
         pass
+    raise refusal(answer)
+
+
+def refusal(answer):
     error = answer.get("error") or {}
-    raise Refused(error.get("type", "error"), error.get("message", "refused"))
+    return Refused(error.get("type", "error"), error.get("message", "refused"))
 
 
 class Refused(Exception):

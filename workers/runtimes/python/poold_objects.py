@@ -136,6 +136,9 @@ class PerItem:
 
 # ---- queues ----
 
+PUTS_TO_ASK = 3
+PUTS_TO_SETTLE = 256  # from time to time one is answered
+
 taken = PerItem()  # elements whose task_done is to come: those who count right need not wait for an answer
 
 
@@ -145,12 +148,34 @@ class Queue(Shared):
     kind = "queues"
 
     def __init__(self, name, maxsize=None):
+        self._item = None  # of the next two
+        self._puts = 0
+        self._endless = False  # it is known to have no limit
         super().__init__(name, None if maxsize is None else {"maxsize": max(0, maxsize)})
 
     def put(self, obj, block=True, timeout=None):
         """queue.Full if there is no room, also after `timeout` seconds."""
         check_timeout(timeout)
-        self._ask(b"put", b'"value":' + json_bytes(obj), wait_bytes(block, timeout))
+        value = b'"value":' + json_bytes(obj)
+        if self._posts():
+            channel.post(b'%bput","args":{%b},"quiet":true}' % (self._head, value), self._error)
+            context.posted = self
+        else:
+            self._ask(b"put", value, wait_bytes(block, timeout))
+
+    def _posts(self):
+        """Where there is always room a put need not wait for its answer, as in multiprocessing, whose own thread sends
+        it some time later: poold does it before all that this item asks for afterwards. Whoever puts much finds out."""
+        if self._item != context.id:
+            self._item, self._puts, self._endless = context.id, 0, False
+        self._puts += 1
+        if self._puts == PUTS_TO_ASK:
+            self._endless = self._ask(b"size")["maxsize"] == 0
+        return self._endless and self._puts % PUTS_TO_SETTLE
+
+    def settle(self):
+        """An answer that comes after that to all puts."""
+        self._ask(b"size")
 
     def put_nowait(self, obj):
         self.put(obj, False)

@@ -13,7 +13,7 @@ import time
 
 from poold_answers import (
     ANSWERS, LOG_BYTES_MAX, NOTICE_NS, REQUESTS, Answers, context, end_of_item_log, leave_without_channel, stderr, stdout)
-from poold_calls import channel, reset
+from poold_calls import channel, reset, settle
 from poold_functions import callable_for, functions_of, offer, unpacked
 from poold_values import error_line, error_text, finish, value_line
 
@@ -85,8 +85,12 @@ def run_batch(call, request):
                     line = b'{"id":%d,"value":%d}\n' % (identity, value)
                 else:
                     line = value_line(identity, value)
+                if item_context.posted is not None:
+                    settle()
             except BaseException as error:
                 line = error_line(identity, error)
+                item_context.posted = None
+                channel.forget()
             if stdout.pending or stderr.pending or stdout.room + stderr.room != 2 * LOG_BYTES_MAX:
                 end_of_item_log()
             write(ANSWERS, line)
