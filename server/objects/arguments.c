@@ -196,9 +196,11 @@ static enum object_status read_member(struct arguments *arguments, const struct 
 
 static enum object_status read_members(struct arguments *arguments, struct object_call *call)
 {
-    const char *at = call->args, *end = call->args + call->args_length;
     struct scan_walk walk;
-    if (call->args_length == 0 || (at = scan_space(at, end)) == end)
+    if (call->args_length == 0)
+        return OBJECT_OK;
+    const char *end = call->args + call->args_length, *at = scan_space(call->args, end);
+    if (at == end)
         return OBJECT_OK;
     if (*at != '{')
         return call_problem(call, OBJECT_INVALID, "the arguments must be a JSON object");
