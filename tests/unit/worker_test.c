@@ -352,11 +352,13 @@ static void a_crash_is_pinned_on_its_item(void **state)
     struct rig rig;
     start(&rig);
     send_run(&rig, 1, &(struct job){.function = "crash", .items = "\"no\"\n\"SIGKILL\"\n", .count = 2});
-    assert_false(next(&rig));
     assert_int_equal(WTERMSIG(fate(&rig)), SIGKILL);
     struct outbox_view lines;
+    uint32_t sent = 0; /* when the worker was slow (OUTBOX_FLUSH_NS) */
+    while (next_result(&rig))
+        sent += rig.result.count;
     workbench_outbox(rig.bench, 1, &lines);
-    assert_int_equal(lines.count, 1);
+    assert_int_equal(sent + lines.count, 1);
     assert_int_equal(rig.board->index, 1);
     finish(&rig);
 }
