@@ -15,6 +15,7 @@ RUN apt-get update \
     && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin poold \
     && install -d -o poold -g poold -m 0700 /data
 COPY --from=build /build/bin/poold /build/bin/poold-server /build/bin/poold-worker /build/bin/poold-call /opt/poold/bin/
+COPY --from=build /build/bin/runtimes /opt/poold/bin/runtimes
 USER poold
 VOLUME /data
 EXPOSE 8080

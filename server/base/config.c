@@ -81,7 +81,7 @@ static const struct option options[] = {
     {.name = "hello-deadline", .kind = KIND_MS, FIELD(hello_deadline_ms), .least = 100, .most = 600 * 1000,
      .standard = "10s", .value = "TIME",
      .help = "A new worker that is silent for this long is replaced."},
-    {.name = "idle-runtimes", .kind = KIND_COUNT, FIELD(idle_runtimes), .most = 64, .standard = "2", .value = "N",
+    {.name = "idle-runtimes", .kind = KIND_COUNT, FIELD(idle_runtimes), .most = 64, .standard = "4", .value = "N",
      .help = "How many runtimes (Python, Node, ...) a worker keeps warm\nwhile they have nothing to do."},
 
     {.heading = "Storage", .name = "retention", .kind = KIND_SECONDS, FIELD(retention_s), .most = 36500 * DAY,

@@ -28,7 +28,7 @@ struct config {
     enum log_level log_level;
     unsigned grace_s;          /* drain on SIGTERM: how long running items may finish; default 10 */
     unsigned kill_grace_ms;    /* SIGTERM → SIGKILL for one worker; default 2000 */
-    unsigned idle_runtimes;    /* of a worker: so many that have nothing to do stay warm; default 2, at most 64 */
+    unsigned idle_runtimes;    /* of a worker: so many that have nothing to do stay warm; default 4, at most 64 */
     unsigned hello_deadline_ms; /* a worker's first sign; default 10000 */
     int64_t retention_s;       /* how long finished jobs are kept; default 604800 (7 days) */
     int64_t max_body;          /* bytes of one JSON body; default 64 MiB (NDJSON is not limited) */

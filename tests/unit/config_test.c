@@ -59,7 +59,7 @@ static void defaults_are_as_the_header_says(void **state)
     assert_int_equal(config.processes, 0);
     assert_int_equal(config.functions_count, 0);
     assert_false(config.test_functions || config.read_only || config.check);
-    assert_int_equal(config.idle_runtimes, 2);
+    assert_int_equal(config.idle_runtimes, 4);
     assert_int_equal(config.log_level, LOG_INFO);
     assert_int_equal(config.grace_s, 10);
     assert_int_equal(config.kill_grace_ms, 2000);
