@@ -8,6 +8,7 @@ import os
 from json.encoder import encode_basestring
 
 MESSAGE_MAX, TRACEBACK_MAX = 8 * 1024, 12 * 1024
+DEPTH = 62  # poold takes 64 levels, with what is around a value
 FOLDER = os.path.dirname(__file__)
 
 # ---- values ----
@@ -67,12 +68,31 @@ else:
     compound_text = json_text
 
 
+def levels(value):
+    """How deep lists and dicts are nested in it."""
+    deepest, left = 0, [(value, 1)]
+    while left:
+        part, depth = left.pop()
+        if isinstance(part, (list, tuple, dict)):
+            deepest = max(deepest, depth)
+            left += [(inner, depth + 1) for inner in (part.values() if isinstance(part, dict) else part)]
+    return deepest
+
+
+def shallow_text(value):
+    text = compound_text(value)
+    brackets = text.count("[") + text.count("{") if len(text) > 2 * DEPTH else 0
+    if brackets > DEPTH and levels(value) > DEPTH:
+        raise ValueError(f"nested more than {DEPTH} levels deep")
+    return text
+
+
 def value_line(identity, value):
     kind = type(value)
     if kind is str:
         text = encode_basestring(value)
     elif kind is dict or kind is list:
-        text = compound_text(value)
+        text = shallow_text(value)
     elif value is None:
         text = "null"
     elif hasattr(value, "__next__") or hasattr(value, "__anext__"):
@@ -83,7 +103,7 @@ def value_line(identity, value):
     elif hasattr(value, "__await__"):
         return answer_line(identity, finish(value))
     else:
-        text = compound_text(value)
+        text = shallow_text(value)
     return b'{"id":%d,"value":%b}\n' % (identity, text.encode())
 
 
