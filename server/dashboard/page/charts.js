@@ -8,7 +8,7 @@ import { colour } from "./theme.js";
 const WINDOW_MS = 5 * 60 * 1000;
 
 const THROUGHPUT = {
-    title: "Throughput", unit: "items per second", tick: format.short,
+    title: "Throughput", unit: "items per second", tick: format.short, floor: 1,
     lines: [
         { label: "succeeded", colour: "good", of: (sample) => sample.succeeded, fill: true },
         { label: "failed", colour: "bad", of: (sample) => sample.failed },
@@ -16,7 +16,7 @@ const THROUGHPUT = {
     ],
 };
 const LATENCY = {
-    title: "Latency", unit: "seconds an item", tick: format.duration,
+    title: "Latency", unit: "time an item takes", tick: format.duration, floor: 0.01,
     lines: [
         { label: "run, median", colour: "accent", of: (sample) => sample.run?.p50 ?? null },
         { label: "run, 95 %", colour: "warn", of: (sample) => sample.run?.p95 ?? null },

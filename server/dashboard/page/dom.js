@@ -85,7 +85,7 @@ export function empty(title, ...more) {
     return h("div", { class: "empty" }, h("p", { class: "empty-title" }, title), more.length ? h("p", {}, ...more) : null);
 }
 
-// An element whose text is a code example.
-export function code(string) {
-    return h("code", {}, string);
+// A control with its label, which stay together on a narrow screen.
+export function field(label, control) {
+    return h("span", { class: "field" }, h("label", { for: control.id }, label), control);
 }

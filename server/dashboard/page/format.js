@@ -8,13 +8,15 @@ export function count(value) {
 }
 
 export function short(value) {
+    if (value !== 0 && Math.abs(value) < 10 && !Number.isInteger(value))
+        return String(Number(value.toPrecision(2)));
     return Math.abs(value) < 10000 ? number.format(value) : compact.format(value);
 }
 
 export function rate(value) {
     if (value === null || value === undefined)
         return "–";
-    return `${value < 10 ? Number(value.toPrecision(2)) : short(value)}/s`;
+    return `${short(value)}/s`;
 }
 
 export function bytes(value) {
@@ -32,6 +34,8 @@ export function bytes(value) {
 export function duration(seconds) {
     if (seconds === null || seconds === undefined || !Number.isFinite(seconds))
         return "–";
+    if (seconds === 0)
+        return "0 s";
     if (seconds < 0.001)
         return `${Math.max(0, Math.round(seconds * 1e6))} µs`;
     if (seconds < 1)

@@ -1,7 +1,7 @@
 // log: what the items of a job print, while they do. The last lines only are in the document.
 
 import { json, path } from "./api.js";
-import { empty, h, text } from "./dom.js";
+import { empty, field, h, text } from "./dom.js";
 import * as format from "./format.js";
 import { poll } from "./poll.js";
 
@@ -29,7 +29,7 @@ export function showLog(place, id) {
     item.addEventListener("change", again);
     stream.addEventListener("change", again);
     place.append(h("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
-        h("label", { for: "log-item" }, "Item"), item, h("label", { for: "log-stream" }, "Stream"), stream),
+        field("Item", item), field("Stream", stream)),
     problem, state, lines, none);
 
     function show(page) {

@@ -66,5 +66,5 @@ function histogram(metrics, meaning) {
 // the service does not count it.
 export function latencyOf(before, now) {
     const run = histogram(now, /run/), total = histogram(now, /total|submit|result|latency/);
-    return { run: run ? summary(before, now, run) : null, total: total ? summary(before, now, total) : null };
+    return { counted: run !== "", run: run ? summary(before, now, run) : null, total: total ? summary(before, now, total) : null };
 }

@@ -13,7 +13,7 @@ class Recorder extends EventTarget {
     workers = null; // as /v1/workers has them, or null
     pool = null;
     spans = [];     // {slot, generation, pid, job, function, item, attempt, start, end, items, running}
-    samples = [];   // {at, succeeded, failed, cancelled: items/s; p50, p95, mean: seconds, or null}
+    samples = [];   // {at, succeeded, failed, cancelled: items/s; run, total: {p50, p95} in seconds, or null}
     refused = null; // why it may not look
     #open = new Map();
     #seen = new Map();
@@ -95,6 +95,14 @@ class Recorder extends EventTarget {
         this.spans.push(span);
     }
 
+    // Of the items seen to end since then: what a service that counts no latencies cannot tell.
+    #seenLatency(since) {
+        const took = this.spans.filter((span) => !span.running && span.items === 1 && span.end > since)
+            .map((span) => (span.end - span.start) / 1000).sort((a, b) => a - b);
+        const at = (q) => took[Math.min(took.length - 1, Math.floor(q * took.length))];
+        return took.length ? { p50: at(0.5), p95: at(0.95) } : null;
+    }
+
     async #lookAtMetrics() {
         const metrics = parseMetrics(await text("/metrics", { headers: { Accept: "text/plain" } }));
         const at = Date.now(), before = this.#before;
@@ -107,9 +115,10 @@ class Recorder extends EventTarget {
             const grown = (metrics.get(name) ?? 0) - (before.metrics.get(name) ?? 0);
             return Math.max(0, grown) / seconds; // it began anew after a restart
         };
+        const latency = latencyOf(before.metrics, metrics);
         this.samples.push({
             at, succeeded: of("succeeded"), failed: of("failed"), cancelled: of("cancelled"),
-            ...latencyOf(before.metrics, metrics),
+            run: latency.counted ? latency.run : this.#seenLatency(before.at), total: latency.total,
         });
         if (this.samples.length > SAMPLES_MAX)
             this.samples.shift();

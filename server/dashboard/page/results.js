@@ -2,7 +2,7 @@
 // what is there already is not asked for again.
 
 import { path, text as ask } from "./api.js";
-import { attribute, h, keep, text } from "./dom.js";
+import { attribute, field, h, keep, text } from "./dom.js";
 import * as format from "./format.js";
 import { poll } from "./poll.js";
 import { elements, members, plain } from "./raw.js";
@@ -57,8 +57,8 @@ export function showResults(place, id, current) {
     const back = h("button", { type: "button", onclick: () => turnTo(Math.max(0, from - PAGE)) }, "← Previous");
     const on = h("button", { type: "button", onclick: () => turnTo(from + PAGE) }, "Next →");
     const last = h("button", { type: "button", onclick: () => turnTo(lastPage()) }, "Last");
-    place.append(h("form", { class: "filters", onsubmit: toJump }, h("label", { for: "order" }, "Order"), select,
-        h("label", { for: "jump" }, "From"), jump, h("button", {}, "Go"),
+    place.append(h("form", { class: "filters", onsubmit: toJump }, field("Order", select), field("From", jump),
+        h("button", {}, "Go"),
         h("label", { class: "check" }, follow, " follow the newest")), problem, state, table,
     h("nav", { class: "pager", "aria-label": "Pages of results" }, first, back, on, last));
 

@@ -42,7 +42,7 @@ function makeActions(id, refresh) {
     });
     function update(job) {
         cancel.hidden = ended(job);
-        retry.hidden = !ended(job) || job.counts.failed + job.counts.cancelled === 0;
+        retry.hidden = !ended(job) || job.counts.failed === 0;
         forget.hidden = !ended(job);
     }
     cancel.hidden = retry.hidden = forget.hidden = true;

@@ -1,7 +1,7 @@
 // view_jobs: all jobs, newest first, a page at a time.
 
 import { json, path } from "./api.js";
-import { attribute, empty, h, heading, keep, part, text } from "./dom.js";
+import { attribute, empty, field, h, heading, keep, part, text } from "./dom.js";
 import * as format from "./format.js";
 import { poll } from "./poll.js";
 import { setQuery } from "./router.js";
@@ -39,7 +39,7 @@ function makeFilters(query, changed) {
     const name = h("select", { id: "filter-function", onchange: changed }, h("option", { value: "" }, "any function"),
         wanted ? h("option", { value: wanted, selected: true }, wanted) : null);
     const form = h("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
-        h("label", { for: "filter-state" }, "State"), state, h("label", { for: "filter-function" }, "Function"), name);
+        field("State", state), field("Function", name));
     return { form, state, name };
 }
 
