@@ -13,8 +13,8 @@ Usage: deploy/install-deps.sh [--tests]
 Installs what building and running poold needs. Silent when nothing is missing; needs root or sudo
 otherwise (Debian 12, Ubuntu 24.04 or later).
 
-  --tests   also what tests/run.sh needs: clang with sanitizers, cmocka, curl's library, python3, node,
-            ImageMagick, poppler, ...
+  --tests   also what tests/run.sh needs: clang with sanitizers, cmocka, curl's library, python3, node
+            with npm, Chromium, ImageMagick, poppler, ...
   --help    this text
 
 Functions in Python or Node need a python3 (3.9 or later) or a node (18 or later) in PATH when they are used; poold
@@ -79,6 +79,11 @@ node_is_there() {
     ((${version%%.*} >= 18))
 }
 
+# For the tests of the dashboard. Not every distribution has it as a package: then they are skipped.
+browser_is_there() {
+    command -v chromium || command -v chromium-browser || command -v google-chrome
+} >/dev/null
+
 as_root() {
     if [[ $(id -u) == 0 ]]; then
         "$@"
@@ -104,7 +109,7 @@ apt_quietly() {
 }
 
 main() {
-    local with_tests=no packages=("${build_packages[@]}") missing needs_clang=no
+    local with_tests=no packages=("${build_packages[@]}") missing needs_clang=no needs_browser=no
     while (($# > 0)); do
         case $1 in
         --tests) with_tests=yes ;;
@@ -121,13 +126,21 @@ main() {
     if [[ $with_tests == yes ]]; then
         packages+=("${test_packages[@]}")
         node_is_there || packages+=(nodejs)
+        command -v npm >/dev/null || packages+=(npm)
+        browser_is_there || needs_browser=yes
         clang_is_complete || needs_clang=yes
     fi
     mapfile -t missing < <(missing_of "${packages[@]}")
+    if [[ $needs_browser == yes ]] && apt-cache show chromium >/dev/null 2>&1; then
+        missing+=(chromium)
+    fi
     if ((${#missing[@]} == 0)) && [[ $needs_clang == no ]]; then
         return
     fi
     apt_quietly update
+    if [[ $needs_browser == yes && " ${missing[*]} " != *" chromium "* ]] && apt-cache show chromium >/dev/null 2>&1; then
+        missing+=(chromium)
+    fi
     if [[ $needs_clang == yes ]]; then
         mapfile -t -O "${#missing[@]}" missing < <(clang_packages)
     fi

@@ -24,11 +24,11 @@ function title(span) {
 function bar(span, row, from, scale, end) {
     const x = LABEL + Math.max(0, (span.start - from) * scale);
     const width = Math.max(1, LABEL + (Math.min(span.end, end) - from) * scale - x);
-    const rect = svg("rect", {
+    return svg("rect", {
         x: x.toFixed(1), y: row * (ROW + GAP), width: width.toFixed(1), height: ROW, rx: Math.min(3, width / 2),
         class: `span tint-${tint(span.job)}${span.item === null ? " several" : ""}${span.running ? " live" : ""}`,
+        onclick: () => { location.hash = `#/jobs/${span.job}`; },
     }, svg("title", {}, title(span)));
-    return svg("a", { href: `#/jobs/${span.job}`, tabindex: "-1" }, rect);
 }
 
 function axis(from, end, scale, height, width) {
