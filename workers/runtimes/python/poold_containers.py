@@ -4,10 +4,12 @@ and atomic."""
 import operator
 from collections.abc import MutableMapping, MutableSequence
 
-from poold_objects import Shared, json_bytes
+from poold_objects import Shared, context, json_bytes
 
 NOTHING = object()
 PAGE = b'"limit":100000'
+SETS_TO_POST = 3
+SETS_TO_SETTLE = 256  # from time to time one is answered
 
 
 def key_bytes(key):
@@ -24,6 +26,8 @@ class Dict(Shared, MutableMapping):
 
     kind = "dicts"
     errors = {"no-entry": KeyError}
+    _item = None  # that has set
+    _sets = 0
 
     def __str__(self):
         return str(self.copy())
@@ -32,7 +36,21 @@ class Dict(Shared, MutableMapping):
         return self._ask(b"get", key_bytes(key), subject=key)["value"]
 
     def __setitem__(self, key, value):
-        self._ask(b"set", b'%b,"value":%b' % (key_bytes(key), json_bytes(value)))
+        args = b'%b,"value":%b' % (key_bytes(key), json_bytes(value))
+        if self._posts():
+            self._post(b"set", args)
+        else:
+            self._ask(b"set", args)
+
+    def _posts(self):
+        if self._item != context.id:
+            self._item, self._sets = context.id, 0
+        self._sets += 1
+        return self._sets >= SETS_TO_POST and self._sets % SETS_TO_SETTLE
+
+    def settle(self):
+        """An answer that comes after that to all sets."""
+        self._ask(b"len")
 
     def __delitem__(self, key):
         self._ask(b"delete", key_bytes(key), subject=key)

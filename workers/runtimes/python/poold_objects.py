@@ -99,6 +99,12 @@ class Shared:
             error = self._error(refused, subject)
         raise error
 
+    def _post(self, op, args):
+        """Done in its turn, before all that this item asks for afterwards; a refusal is raised by the next call or at the
+        item's end. Whoever asks much in a row need not wait for each answer."""
+        channel.post(b'%b%b","args":{%b},"quiet":true}' % (self._head, op, args), self._error)
+        context.posted = self
+
     def _tell(self, op):
         channel.tell(b'%b%b","args":{},"quiet":true}' % (self._head, op))
 
@@ -158,8 +164,7 @@ class Queue(Shared):
         check_timeout(timeout)
         value = b'"value":' + json_bytes(obj)
         if self._posts():
-            channel.post(b'%bput","args":{%b},"quiet":true}' % (self._head, value), self._error)
-            context.posted = self
+            self._post(b"put", value)
         else:
             self._ask(b"put", value, wait_bytes(block, timeout))
 
