@@ -1,5 +1,6 @@
 'use strict';
 /* actor: as actor.py. */
+const fs = require('fs');
 const poold = require('poold');
 
 const times = (n, work) => Array.from({ length: n }, (_, i) => work(i));
@@ -62,6 +63,13 @@ const deeds = {
             inside.add('n', -1);
             return seen;
         }));
+    },
+    hold(name, who) { // objects_kill_test.py
+        new poold.Lock(name).acquire();
+        const path = `${process.env.DEEDS_NOTES}/${who}`;
+        fs.writeFileSync(`${path}.new`, `${process.pid} ${process.ppid}`);
+        fs.renameSync(`${path}.new`, path);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600e3);
     },
 };
 

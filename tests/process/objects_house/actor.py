@@ -115,7 +115,7 @@ def linger():
 
 
 def hold(item):
-    "Takes what is named, says so, and stays; the second attempt (and `stay` false) goes on."
+    "Takes what is named, and with a note stays: only the second attempt goes on."
     lock = {"lock": poold.Lock, "rlock": poold.RLock, "bounded": poold.BoundedSemaphore}[item.get("type", "lock")]
     lock = lock(item["name"])
     lock.acquire()
@@ -163,26 +163,8 @@ def half(item):
     return i
 
 
-def pump(item):
-    "Counts in a dict and puts the same into a queue, as fast as it goes, and ends at the item's end."
-    queue, sums = poold.Queue(item["name"]), poold.Manager().dict(item["name"])
-    for i in range(item["n"]):
-        queue.put([item["who"], i])
-        sums.add("sum")
-    return item["n"]
-
-
-def grab(item):
-    "Takes one element and stays with it."
-    value = poold.Queue(item["name"]).get()
-    if poold.attempt() == 1:
-        note(item["note"])
-        linger()
-    return value
-
-
 def borrow(item):
-    "The same with a lease, which ends with the item."
+    "Takes one element with a lease, which ends with the item, and stays with it."
     answer = poold.Queue(item["name"])._ask(b"get", b'"lease":600', b',"wait":null')
     if poold.attempt() == 1:
         note(item["note"])

@@ -30,6 +30,12 @@ while [ "$do" = get ] || [ "$do" = recv ] || [ $i -lt "$n" ]; do
         call "lists/$name" append "[\"$who\",$i]" >&2
         seen "$(call "lists/$name" pop 0)"
         ;;
+    hold)
+        call "locks/$name" acquire --wait forever >&2
+        echo "$$ $PPID" >"$DEEDS_NOTES/$who.new"
+        mv "$DEEDS_NOTES/$who.new" "$DEEDS_NOTES/$who"
+        exec sleep 600
+        ;;
     sum) seen "$(call "values/$name" add)" ;;
     send) call "pipes/$name" send a "[\"$who\",$i]" --wait forever >&2 ;;
     recv)
