@@ -3,24 +3,36 @@
 //
 //   POOLD_BROWSER_MODULES=DIR node dashboard_test.mjs POOLD CHROMIUM    (run.sh does this)
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { axePath, openBrowser, openPage, Service, sleep, WAIT } from "./kit.mjs";
 
 const [poold, chromium] = process.argv.slice(2);
 const axe = readFileSync(axePath, "utf8");
-let service, browser, page;
+let service, browser, page, house;
 
 before(async () => {
-    service = await Service.begin(poold, "--processes", "3", "--test-functions");
+    service = await Service.begin(poold, "--processes", "3", "--test-functions", "--functions", functions());
     browser = await openBrowser(chromium);
     page = await openPage(browser);
 });
 after(async () => {
     await browser?.close();
     await service?.end();
+    rmSync(house, { recursive: true, force: true });
 });
 afterEach(() => noComplaints(page));
+
+// A function that waits for a shared object.
+function functions() {
+    house = mkdtempSync(join(tmpdir(), "poold-browser-"));
+    writeFileSync(join(house, "through.json"), JSON.stringify({
+        command: ["poold-call", "locks/door", "run", "--", "echo", "1"], output: "json",
+    }));
+    return house;
+}
 
 function noComplaints(of) {
     assert.deepEqual(of.complaints.splice(0), [], "the console");
@@ -47,6 +59,20 @@ async function accessible(of, where) {
         .map((one) => `${where}: ${one.id}: ${one.nodes.map((node) => `${node.html} ${node.failureSummary}`).join("; ")}`);
     assert.deepEqual(serious, []);
 }
+
+test("the policy: what is inline does not run, and is noticed", async () => {
+    await go("");
+    await page.evaluate(() => {
+        const script = document.createElement("script");
+        script.textContent = "globalThis.owned = true";
+        document.body.append(script, Object.assign(document.createElement("img"), { src: "http://elsewhere.invalid/x.png" }));
+    });
+    await until("both are told", () => ["script-src", "img-src"].every((name) =>
+        page.complaints.some((line) => line.includes("CSP violation") && line.includes(name))));
+    assert.equal(await page.evaluate(() => globalThis.owned), undefined);
+    page.complaints.length = 0;
+    page.hosts.delete("elsewhere.invalid");
+});
 
 test("pool: a tile for each worker, what it does, resize", async () => {
     await go("");
@@ -81,9 +107,14 @@ test("pool: a tile for each worker, what it does, resize", async () => {
 
 test("pool: what a worker waits for", async () => {
     await service.ask("PUT", "/v1/locks/door", {});
+    const { token } = await service.ask("POST", "/v1/locks/door/acquire", { ttl: 600 });
+    const { id } = await submit({ function: "through", map: [1] });
     await go("");
-    await page.locator(".tile").first().waitFor();
-    assert.equal(await page.locator(".tile-waits:not(:empty)").count(), 0);
+    await page.getByText("waits for lock door (acquire)").waitFor();
+    await page.locator('.badge[data-state="waiting"]').first().waitFor();
+    await service.ask("POST", "/v1/locks/door/release", { token });
+    await finish(id);
+    await until("nobody waits", async () => await page.locator(".tile-waits:not(:empty)").count() === 0);
 });
 
 test("jobs: what is running, and filters", async () => {

@@ -5,7 +5,7 @@ import * as format from "./format.js";
 import { recorder } from "./recorder.js";
 import { colour } from "./theme.js";
 
-const WINDOW_MS = 5 * 60 * 1000;
+const WINDOW_MS = 5 * 60 * 1000, WINDOW_MIN_MS = 60 * 1000;
 
 const THROUGHPUT = {
     title: "Throughput", unit: "items per second", tick: format.short, floor: 1,
@@ -95,7 +95,8 @@ function makeChart(kind) {
             const data = samples.map((sample) => ({ x: sample.at, y: line.of(sample) })).filter((p) => p.y !== null);
             chart.data.datasets[i].data = data;
         });
-        chart.options.scales.x.min = now - WINDOW_MS;
+        const begin = Math.min(samples[0]?.at ?? now, now - WINDOW_MIN_MS);
+        chart.options.scales.x.min = Math.max(begin, now - WINDOW_MS);
         chart.options.scales.x.max = now;
         chart.update("none");
     }

@@ -7,12 +7,17 @@ import { recorder } from "./recorder.js";
 const ROW = 22, GAP = 4, LABEL = 52, AXIS = 20, DRAW_MAX = 1500;
 const WINDOWS = [[60e3, "1 minute"], [300e3, "5 minutes"], [1800e3, "30 minutes"]];
 
-// One of eight colours, the same for the same job.
+const TINTS = 8, JOBS_MAX = 1000;
+const tints = new Map();
+
+// One of eight colours: the same for the same job, another for the next.
 export function tint(job) {
-    let value = 0;
-    for (const c of String(job))
-        value = (value * 31 + c.charCodeAt(0)) >>> 0;
-    return value % 8;
+    if (!tints.has(job)) {
+        if (tints.size >= JOBS_MAX)
+            tints.delete(tints.keys().next().value);
+        tints.set(job, tint.next = ((tint.next ?? -1) + 1) % TINTS);
+    }
+    return tints.get(job);
 }
 
 function title(span) {
@@ -99,7 +104,7 @@ export function showTimeline(place, job = null) {
     place.append(h("section", { class: "card" },
         h("div", { class: "card-head" }, h("h2", {}, "Timeline"), window, button),
         h("p", { class: "hint" }, "Which worker ran what, as seen since this page was opened. ",
-            "Paler stretches are several short items. The trace opens in Perfetto or chrome://tracing."),
+            "Paler stretches are short items between two looks. The trace opens in Perfetto or chrome://tracing."),
         area));
     const observer = new ResizeObserver(update);
     observer.observe(place);
