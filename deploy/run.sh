@@ -10,7 +10,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: deploy/run.sh [--demo] [--port N] [--data DIR] [-- POOLD-OPTION...]
+Usage: deploy/run.sh [--demo] [--port N] [--data DIR] [--functions DIR]... [-- POOLD-OPTION...]
 
 Installs what is missing (deploy/install-deps.sh), builds into build/, demonstrates poold with curl,
 then serves on http://127.0.0.1:8080 until Ctrl-C or SIGTERM.
@@ -18,6 +18,8 @@ then serves on http://127.0.0.1:8080 until Ctrl-C or SIGTERM.
   --demo       end after the demonstration: exit status 0 only if every result was right
   --port N     serve on this port of 127.0.0.1; 0 picks a free one (default: 8080)
   --data DIR   keep jobs and results here (default: ./poold-data)
+  --functions DIR
+               a folder of function manifests (workers/README.md); may be repeated
   --no-build   neither install nor build: use the programs that are there
   --help       this text
   -- ...       the rest goes to poold as it is: see build/bin/poold --help
@@ -266,7 +268,7 @@ serve() {
 }
 
 main() {
-    local demo=no build=yes port=8080 data=./poold-data
+    local demo=no build=yes port=8080 data=./poold-data functions=()
     while (($# > 0)); do
         case $1 in
         --demo) demo=yes ;;
@@ -274,6 +276,11 @@ main() {
         --port | --data)
             (($# > 1)) || { echo "run: $1 needs a value (see --help)" >&2 && exit 2; }
             [[ $1 == --port ]] && port=$2 || data=$2
+            shift
+            ;;
+        --functions)
+            (($# > 1)) || { echo "run: $1 needs a folder (see --help)" >&2 && exit 2; }
+            functions+=("$1" "$2")
             shift
             ;;
         --help | -h) usage && exit 0 ;;
@@ -296,7 +303,7 @@ main() {
         ((wrong == 0))
         exit
     fi
-    serve --listen "127.0.0.1:$port" --data "$data" "$@"
+    serve --listen "127.0.0.1:$port" --data "$data" "${functions[@]}" "$@"
 }
 
 main "$@"
