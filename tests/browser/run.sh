@@ -40,7 +40,7 @@ main() {
         command -v npm >/dev/null || skip "there is no npm"
         modules=$folder
         echo '{"private":true}' >"$folder/package.json"
-        (cd "$folder" && timeout 120 npm install --no-audit --no-fund --ignore-scripts "${packages[@]}") \
+        (cd "$folder" && timeout 45 npm install --no-audit --no-fund --ignore-scripts "${packages[@]}") \
             >"$folder/npm.log" 2>&1 || { cat "$folder/npm.log" >&2; skip "npm could not fetch ${packages[*]}"; }
     fi
     POOLD_BROWSER_MODULES=$modules HOME=$folder node "$here/dashboard_test.mjs" "$1" "$chromium"
