@@ -283,12 +283,15 @@ class Objects:
 
     # values and arrays
 
+    def file_of(self, path):
+        return os.path.join(self.folder, path.replace("/", "-"))
+
     def memory(self, path, typecode, values):
         there = self.all.get(path)
         if there and (there["config"] != typecode or (path[0] == "a" and there["length"] != len(values))):
             raise Refusal("exists", f"{path} exists")
         if not there:
-            file = os.path.join(self.folder, path.replace("/", "-"))
+            file = self.file_of(path)
             with open(file, "wb") as out:
                 out.write(array.array(typecode, values).tobytes())
             self.all[path] = {"config": typecode, "path": file, "length": len(values)}

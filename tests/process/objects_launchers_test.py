@@ -73,6 +73,18 @@ def fails(task, table):
         assert words in error, (text, words, error)
 
 
+def deleted_meanwhile(t, text):
+    """What the module keeps from item to item is what it was made as, also after somebody has deleted it."""
+    t.value(text)
+    for path in ("queues/early", "values/early"):
+        t.objects.all.pop(path)
+    os.rename(f"{t.objects.folder}/values-early", f"{t.objects.folder}/values-early.deleted")
+    t.objects.file_of = lambda path: f"{t.objects.folder}/{path.replace('/', '-')}.2"
+    assert t.value(text) == [6, 7]
+    assert t.objects.all["queues/early"]["config"] == {"maxsize": 3}
+    del t.objects.file_of
+
+
 # ---- Python ----
 
 
@@ -204,6 +216,7 @@ return [a[:], list(a), a[-1], len(a), a.add(0, 1), m.format, m.nbytes, poold.Arr
               ('poold.Array("i", "a")[0]', "TypeError: arrays/a has the typecode 'd'"),
               ('import pickle; pickle.dumps(poold.Value("f", "f"))', "TypeError: shared objects are shared by name")])
     assert t.value(a + "return list(a)") == [0, 0, 0, 0]  # an assignment is whole or not at all
+    deleted_meanwhile(t, "early.put(1); counted.value += 1; return [counted.value, counted.add()]")
     assert t.value('m = poold.Manager(); return [m.Value("i", "v").value, len(m.Array("B", "B")), m.Queue("k").qsize()]') == [
         1, 4, 0]
 
@@ -338,6 +351,8 @@ return [[...a], a.length, a.get(0), Array.from(a.slice(-2)), a.add(0, 1), a.comp
     assert t.value("""const a = new poold.Array('q', 'q', 2);
 a.setSlice(0, [2 ** 40, 9007199254740993n]);
 return [a.get(0), String(a.get(1)), a.slice().constructor.name];""") == [2**40, "9007199254740993", "BigInt64Array"]
+    t.do("globalThis.early = new poold.Queue('early', 3); globalThis.counted = new poold.Value('i', 'early', 5)")
+    deleted_meanwhile(t, "early.put(1); counted.value += 1; return [counted.value, counted.add()]")
     fails(t, [("new poold.Array('B', 'B', 4).setSlice(0, [256])", "SharedError: 256 is out"),
               ("new poold.Array('f', 'f', 4).setSlice(0, [1e300])", "SharedError: 1e+300 is out"),
               ("new poold.Array('B', 'B', 4).setSlice(3, [1, 2])", "SharedError"), ("new poold.Value('x', 'x')", "TypeError"),

@@ -4,7 +4,7 @@
  * not be torn apart goes through add and compareSet, or under getLock(). */
 
 const fs = require('fs');
-const { Shared, SharedError, RLock } = require('./poold_objects.js');
+const { Shared, SharedError, RLock, running } = require('./poold_objects.js');
 
 const TYPES = {
     b: Int8Array, B: Uint8Array, h: Int16Array, H: Uint16Array, i: Int32Array, I: Uint32Array, l: BigInt64Array,
@@ -34,6 +34,8 @@ function plain(value) {
 class Memory extends Shared {
     #fd = null;
     #length;
+    #path;
+    #seen; // the item that has looked whether that is still its file
 
     constructor(kind, typecode, name, configuration) {
         const type = typeOf(typecode);
@@ -55,14 +57,29 @@ class Memory extends Shared {
         return this.lock;
     }
 
+    /* In each item: the same name may be another array by now. */
     #open() {
-        if (this.#fd !== null) return this.#fd;
+        const id = running();
+        if (this.#fd !== null && this.#seen === id) return this.#fd;
         const { path, typecode, length } = this._ask('open');
         if (typecode !== this.typecode) throw new TypeError(`${this.name} has the typecode ${typecode}, not ${this.typecode}`);
+        if (this.#fd === null || path !== this.#path) {
+            const fd = fs.openSync(path, 'r+');
+            this.#close();
+            this.#fd = fd;
+            files.register(this, fd, this);
+        }
+        this.#path = path;
         this.#length = length;
-        this.#fd = fs.openSync(path, 'r+');
-        files.register(this, this.#fd);
+        this.#seen = id;
         return this.#fd;
+    }
+
+    #close() {
+        if (this.#fd === null) return;
+        files.unregister(this);
+        fs.closeSync(this.#fd);
+        this.#fd = null;
     }
 
     _length() {

@@ -62,24 +62,26 @@ const held = new PerItem(), taken = new PerItem(); // locks; elements whose task
 /* An object of poold's: a name and a way to call. `configuration`: it is created so, unless it is there. */
 class Shared {
     #head;
-    #unmade;
+    #configuration;
+    #made = null; // the item that has seen to it that it is there, so configured
 
     constructor(kind, name, configuration = null) {
         if (typeof name !== 'string') throw new TypeError(`the name of a shared object is a string, not a ${typeof name}`);
         this.name = name;
         this.#head = `{"object":${encode(`${kind}/${name}`)},"op":"`;
-        this.#unmade = configuration;
+        this.#configuration = configuration;
         if (launcher() && launcher().id() !== null) this.#make();
     }
 
+    /* In each item: somebody may have deleted it meanwhile, and it would come back by itself as something else. */
     #make() {
-        const configuration = this.#unmade;
-        if (configuration === null) return;
-        this.#unmade = null;
+        const id = running(), before = this.#made;
+        if (this.#configuration === null || before === id) return;
+        this.#made = id;
         try {
-            this._create(configuration);
+            this._create(this.#configuration);
         } catch (error) {
-            this.#unmade = configuration;
+            this.#made = before;
             throw error;
         }
     }
@@ -90,7 +92,7 @@ class Shared {
 
     _ask(op, args = '', wait = '') {
         const id = running();
-        if (this.#unmade !== null) this.#make();
+        if (this.#made !== id) this.#make();
         const answer = launcher().call(id, `${this.#head}${op}","args":{${args}}${wait}}`);
         if (answer.error) throw new SharedError(answer.error.type, answer.error.message);
         return answer.ok;
@@ -225,9 +227,16 @@ class Connection extends Shared {
 
     constructor(name, end, { duplex = null } = {}) {
         if (end !== 'a' && end !== 'b') throw new TypeError(`a pipe has the ends "a" and "b", not ${end}`);
-        super('pipes', name, duplex === null ? null : { duplex });
+        super('pipes', name, { duplex: duplex ?? true, any: duplex === null });
         this.end = end;
         this.#end = `"end":"${end}"`;
+    }
+
+    /* Also a pipe that is there: once both of its ends are closed it is new. */
+    _create({ duplex, any }) {
+        const create = () => super._create({ duplex });
+        if (any) this._unless('exists', create, () => super._create({ duplex: false }));
+        else create();
     }
 
     send(value) { this._ask('send', `${this.#end},"value":${encode(value)}`, waiting()); }
@@ -263,6 +272,6 @@ class Manager {
 }
 
 module.exports = {
-    Shared, SharedError, Queue, JoinableQueue: Queue, Lock, RLock, Semaphore, BoundedSemaphore, Connection, Pipe,
+    Shared, SharedError, running, Queue, JoinableQueue: Queue, Lock, RLock, Semaphore, BoundedSemaphore, Connection, Pipe,
     Manager: function () { return new Manager(); }, // with `new` or without
 };

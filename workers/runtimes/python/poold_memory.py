@@ -7,7 +7,7 @@ import mmap
 import os
 import struct
 
-from poold_objects import RLock, Shared, json_bytes
+from poold_objects import RLock, Shared, context, json_bytes
 
 TYPECODES = "bBhHiIlLqQfd"
 
@@ -29,6 +29,11 @@ def number_json(value):
     return value
 
 
+def number_of(value):
+    """The other way round."""
+    return float(value) if isinstance(value, str) else value
+
+
 def number_bytes(value):
     return json_bytes(number_json(value))
 
@@ -38,18 +43,25 @@ class Memory(Shared):
 
     def __init__(self, typecode, name, configuration):
         self._typecode = typecode_of(typecode)
-        self._view = None
+        self._view = self._path = None
+        self._seen = None  # the item that has looked whether that is still the file
         self._lock = RLock(f"{self.kind}/{name}")
         super().__init__(name, configuration and {"typecode": self._typecode, **configuration})
 
     def memory(self):
         """The memory itself, as a memoryview of numbers: numpy.frombuffer takes it as it is."""
-        if self._view is None:
-            self._view = self._map()
+        if self._seen != context.id or self._view is None:
+            self._map()
         return self._view
 
     def _map(self):
+        """In each item: the same name may be another array by now."""
+        if context.id is None and self._view is not None:
+            return
         where = self._ask(b"open")
+        self._seen = context.id
+        if self._view is not None and where["path"] == self._path:
+            return
         if where["typecode"] != self._typecode:
             raise TypeError(f"{self.kind}/{self.name} has the typecode {where['typecode']!r}, not {self._typecode!r}")
         descriptor = os.open(where["path"], os.O_RDWR | os.O_CLOEXEC)
@@ -58,10 +70,10 @@ class Memory(Shared):
         finally:
             os.close(descriptor)
         begin, size = where.get("offset", 0), where["length"] * struct.calcsize(self._typecode)
-        return memoryview(mapped)[begin : begin + size].cast(self._typecode)
+        self._view, self._path = memoryview(mapped)[begin : begin + size].cast(self._typecode), where["path"]
 
     def _put(self, index, value):
-        memory = self._view or self.memory()
+        memory = self.memory()
         try:
             if self._typecode == "f":  # memoryview would make an infinity of what is too large, and so would "f"
                 struct.pack("<f", value)
@@ -124,7 +136,7 @@ class Value(Memory):
 
     def add(self, by=1):
         """The sum, which is now the value: what others add meanwhile is not lost."""
-        return self._ask(b"add", b'"by":' + number_bytes(by))["value"]
+        return number_of(self._ask(b"add", b'"by":' + number_bytes(by))["value"])
 
     def compare_set(self, expected, value):
         """Sets it and gives True if it is what was expected."""
@@ -153,7 +165,7 @@ class Array(Memory):
         return iter(self.memory())
 
     def __getitem__(self, index):
-        found = (self._view or self.memory())[index]
+        found = self.memory()[index]
         return found.tolist() if isinstance(index, slice) else found
 
     def __setitem__(self, index, value):
@@ -167,7 +179,7 @@ class Array(Memory):
 
     def add(self, index, by=1):
         """The sum, which is now in its place: what others add meanwhile is not lost."""
-        return self._ask(b"add", b'"index":%d,"by":%b' % (index, number_bytes(by)))["value"]
+        return number_of(self._ask(b"add", b'"index":%d,"by":%b' % (index, number_bytes(by)))["value"])
 
     def compare_set(self, index, expected, value):
         """Sets it and gives True if it is what was expected."""

@@ -70,7 +70,8 @@ class Shared:
             raise TypeError(f"the name of a shared object is a str, not {type(name).__name__}")
         self.name = name
         self._head = b'{"object":%b,"op":"' % json_bytes(f"{self.kind}/{name}")
-        self._unmade = None if configuration is None else json_bytes(configuration)[1:-1]
+        self._configuration = None if configuration is None else json_bytes(configuration)[1:-1]
+        self._made = None  # the item that has seen to it that it is there, so configured
         if context.id is not None:
             self._make()
 
@@ -81,17 +82,18 @@ class Shared:
         raise TypeError("shared objects are shared by name: use the same name over there")
 
     def _make(self):
-        """Creates it, with its configuration, if it is to be; needed before any other call."""
-        if self._unmade is not None:
-            self._create(self._unmade)
-            self._unmade = None
+        """Creates it, with its configuration, if it is to be; needed before any other call, and in each item: somebody may
+        have deleted it meanwhile, and it would come back by itself as something else."""
+        if self._configuration is not None and self._made != context.id:
+            self._create(self._configuration)
+            self._made = context.id
 
     def _create(self, configuration):
         self._ask(b"create", configuration, making=True)
 
     def _ask(self, op, args=b"", wait=b"", subject=None, making=False):
         """The answer; `subject`: of a KeyError."""
-        if self._unmade is not None and not making:
+        if self._made != context.id and self._configuration is not None and not making:
             self._make()
         try:
             return answer_of(b'%b%b","args":{%b}%b}' % (self._head, op, args, wait))
@@ -334,7 +336,17 @@ class Connection(Shared):
         self.readable = duplex is not False or end == "a"
         self.writable = duplex is not False or end == "b"
         self._end = b'"end":"%b"' % end.encode()
-        super().__init__(name, None if duplex is None else {"duplex": bool(duplex)})
+        self._any = duplex is None
+        super().__init__(name, {"duplex": duplex is None or bool(duplex)})
+
+    def _create(self, configuration):
+        """Also a pipe that is there: once both of its ends are closed it is new."""
+        try:
+            super()._create(configuration)
+        except FileExistsError:
+            if not self._any:
+                raise
+            super()._create(b'"duplex":false')
 
     def __repr__(self):
         return f"<poold.Connection {self.name!r} {self.end}>"
