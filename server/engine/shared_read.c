@@ -33,6 +33,8 @@ static bool read_word(const struct scan_walk *member, char *word, size_t size)
 static const char *read_object(const struct scan_walk *member, struct object_call *call)
 {
     char path[OBJECT_PATH_MAX + 16];
+    if (member->value_end - member->value - 2 >= (ptrdiff_t)sizeof path)
+        return "object must be KIND/NAME, and a name has at most 128 characters";
     if (!read_word(member, path, sizeof path))
         return "object must be KIND/NAME, like queues/results";
     size_t kind = strcspn(path, "/");

@@ -237,6 +237,9 @@ static bool add_named(struct request *r, const struct object_route *route, struc
             return false;
         }
         memcpy(call->op, w.key, length);
+        /* Without a key it would be the dict itself, which has a method of its own. */
+        if (strcmp(call->op, "delete") == 0 && scan_space(w.value + 1, w.value_end) == w.value_end - 1)
+            return problem_set(&r->problem, PROBLEM_OBJECT_INVALID, "delete needs the argument \"key\"");
         add_members(b, w.value, w.value_end);
     }
     if (!leave(r, &w))

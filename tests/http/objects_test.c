@@ -399,6 +399,7 @@ static void test_dict_operations(void **state)
     refuse("GET", "/v1/dicts/ops?fields=x", NULL, 400, "invalid-parameter");
     refuse("GET", "/v1/dicts/ops?after=zz", NULL, 404, "no-entry");
     post(path, "{\"pop\":{\"key\":\"b\"}}", 200, "{\"value\":[1]");
+    refuse("POST", path, "{\"delete\":{ }}", 422, "object-invalid"); /* and not the dict itself */
     post(path, "{\"popitem\":{}}", 200, "{\"key\":\"c\",\"value\":{}}");
     post(path, "{\"clear\":{}}", 204, NULL);
     get(path, "\"items\":{}");

@@ -527,12 +527,15 @@ static void nonsense_is_an_error_for_who_says_it(void **state)
         {"{\"object\":\"queues/\",\"op\":\"get\"}", "invalid"},
         {"{\"object\":\"queues/\\u0071\",\"op\":\"get\"}", "invalid"},
         {"{\"object\":17,\"op\":\"get\"}", "invalid"},
+        {"{\"object\":\"queues/nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+         "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\",\"op\":\"get\"}",
+         "invalid\",\"message\":\"object must be KIND/NAME, and a name has at most 128 characters"},
         {"{\"object\":\"arrays/a\",\"op\":\"read\"}", "invalid"},
         {" {\"object\" : \"queues\\/q\" , \"op\":\"get\",\"wait\":0 } ", "empty"},
         {"{\"object\":\"queue/q\",\"op\":\"get\",\"wait\":0.0}", "empty"},
         {"{\"object\":\"queues\",\"op\":\"list\"}", "ok"},
     };
-    char part[64], huge[300];
+    char part[128], huge[300];
     run_items((const char *[]){"[5,0]"}, 1, 1, 1);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *copy = strdup(cases[i].text); /* for the sanitizer */
