@@ -306,10 +306,13 @@ static bool only_reads(const struct object_call *call)
     return is_one_of(call->op, reading) || (strcmp(call->op, "get") == 0 && call->kind != OBJECT_QUEUE);
 }
 
-static bool adds(const struct object_call *call)
+/* Tasks see to their objects in each item: what is there already costs nothing. */
+static bool adds(const struct core *core, const struct object_call *call)
 {
-    static const char *const adding[] = {"create", "put",    "send",   "set",       "setdefault", "update",
-                                         "append", "extend", "insert", "set_slice", "write",      NULL};
+    static const char *const adding[] = {"put",    "send",   "set",       "setdefault", "update", "append",
+                                         "extend", "insert", "set_slice", "write",      NULL};
+    if (strcmp(call->op, "create") == 0)
+        return !objects_has(core->shared->objects, call->kind, call->name);
     return is_one_of(call->op, adding);
 }
 
@@ -321,7 +324,7 @@ enum engine_status shared_refusal(const struct core *core, const struct object_c
         return ENGINE_OK;
     if (core->storage_failed || core->config->read_only)
         return ENGINE_STORE_FAILED;
-    if (full || (core->storage_full && (outside || adds(call))) || (core->space_low && adds(call)))
+    if (full || (core->storage_full && (outside || adds(core, call))) || (core->space_low && adds(core, call)))
         return ENGINE_STORE_FULL;
     return ENGINE_OK;
 }

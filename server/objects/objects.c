@@ -138,6 +138,13 @@ struct object *object_find(struct objects *all, enum object_kind kind, const cha
     return object;
 }
 
+bool objects_has(const struct objects *all, enum object_kind kind, const char *name)
+{
+    const struct object *object;
+    HASH_FIND(by_name, all->by_name[kind], name, strlen(name), object);
+    return object != NULL;
+}
+
 /* ---- calls ---- */
 
 static enum object_status delete_object(struct object *object, struct object_call *call)

@@ -147,6 +147,7 @@ int objects_restored(struct objects *, struct error *);
 
 /* Runs it, or lets it wait. */
 void objects_call(struct objects *, struct object_call *);
+bool objects_has(const struct objects *, enum object_kind, const char *name);
 /* Takes a waiting call back (its asker is gone): `done` comes with GIVEN_UP, nothing was taken. */
 void objects_give_up(struct objects *, struct object_call *);
 /* The item has ended or its process has died: its locks are released (marked: owner died, if `died`), its waiting

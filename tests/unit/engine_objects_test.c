@@ -164,6 +164,8 @@ static void a_full_disk_is_told_to_outsiders(void **state)
     expect_outside(&o, ENGINE_STORE_FULL, NULL);
     expect_answer(sim_call(&sim, slot_of(0), PUT("1")), "\"type\":\"no-room\"");
     expect_answer(sim_call(&sim, slot_of(0), GET), "\"type\":\"empty\"");
+    expect_answer(sim_call(&sim, slot_of(0), "{\"object\":\"queues/q\",\"op\":\"create\"}"), "{\"ok\":");
+    expect_answer(sim_call(&sim, slot_of(0), "{\"object\":\"queues/new\",\"op\":\"create\"}"), "\"type\":\"no-room\"");
     sim_run(&sim, 3000);
     ask(&o, OBJECT_QUEUE, "q", "put", "{\"value\":7}", 0);
     expect_outside(&o, ENGINE_OK, "\"size\":1"); /* the queue is there by now, the first put is not */
