@@ -19,6 +19,7 @@ fail() {
 }
 
 export POOLD_TEST_MARK=serve-$$
+: >"$scratch/out" # the job below may take a moment to make it
 "$root/deploy/run.sh" --no-build --port 0 --data "$scratch/data" >"$scratch/out" 2>&1 &
 run_pid=$!
 url=""
