@@ -10,7 +10,7 @@
 
 /* Stored as these numbers: never renumber. */
 enum job_state { JOB_OPEN = 1, JOB_READY, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED };
-enum job_kind { JOB_MAP = 1, JOB_APPLY, JOB_STARMAP };
+enum job_kind { JOB_MAP = 1, JOB_APPLY, JOB_STARMAP, JOB_KINDS };
 /* Why an attempt or an item did not succeed; stored as these numbers. */
 enum failure { FAILURE_NONE, FAILURE_ERROR, FAILURE_CRASH, FAILURE_TIMEOUT, FAILURE_MEMORY, FAILURE_INTERRUPTED,
                FAILURE_CANCELLED, FAILURE_TOO_LARGE, FAILURE_PROTOCOL, FAILURES };

@@ -193,6 +193,7 @@ struct worker {
     uint64_t items_done;
     unsigned restarts;
     enum stop_cause stop_cause;
+    enum restart_cause ended; /* of the process before, kept while the slot is empty */
     /* the slice it runs; job NULL = idle */
     struct job *job;
     struct blob *items;

@@ -17,6 +17,7 @@
 
 #include "base/blob.h"
 #include "base/config.h"
+#include "base/histogram.h"
 #include "base/job.h"
 #include "base/mailbox.h"
 #include "objects/objects.h"
@@ -172,12 +173,38 @@ struct engine_worker {
     char waits_for[160];             /* WAITING: "queue results (get)" */
 };
 
+/* Why a slot got a new process. */
+enum restart_cause {
+    RESTART_RETIRED, /* it left by itself, with status 0: it had done its share */
+    RESTART_CRASH,
+    RESTART_MEMORY,
+    RESTART_TIMEOUT,
+    RESTART_CANCEL,
+    RESTART_PROTOCOL,
+    RESTART_RESIZE,
+    RESTART_HELLO, /* no first sign in time */
+    RESTART_SHUTDOWN,
+    RESTART_CAUSES
+};
+const char *restart_cause_name(enum restart_cause);
+
 struct engine_counters {
     uint64_t jobs_accepted, jobs_ended[7]; /* by job_state */
     uint64_t items_succeeded, items_failed, items_cancelled, attempts_failed[FAILURES];
     uint64_t stale_frames, stale_results;  /* dropped by the fences */
-    uint64_t worker_restarts;
+    uint64_t worker_restarts[RESTART_CAUSES];
     uint64_t slices, steals;
+    struct histogram item_run;             /* of slices that ended: their mean, for each of their items */
+    struct histogram jobs_took[JOB_KINDS]; /* by job_kind: from acceptance until the end is committed */
+};
+
+/* Items that ended, of one function. */
+struct function_counters {
+    uint64_t succeeded, failed, cancelled;
+};
+struct engine_function {
+    char name[65];
+    struct function_counters items;
 };
 
 /* A snapshot for /v1/workers, /v1/pool, /v1/functions, /readyz, /metrics. */
@@ -190,6 +217,8 @@ struct engine_pool {
     int64_t items_queued;
     unsigned worker_count;
     struct engine_worker *workers;
+    unsigned function_count;
+    struct engine_function *function_counters; /* of those that can be called, or could since the server started */
     struct blob *functions; /* JSON array: all that can be called, as /v1/functions shows it; NULL while unknown */
     char functions_problem[512]; /* why the last reload was refused (the set before it is in force), or "" */
     struct engine_counters counters;

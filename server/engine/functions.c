@@ -74,6 +74,19 @@ void function_release(struct core *core, struct job *job)
     function_forget(core, function);
 }
 
+void functions_count(const struct core *core, struct engine_pool *pool)
+{
+    pool->function_counters = calloc(HASH_COUNT(core->functions) + 1, sizeof *pool->function_counters);
+    CHECK(pool->function_counters, "out of memory");
+    for (const struct function *function = core->functions; function; function = function->hh.next) {
+        if (!function->builtin && !function->offered && !function->known)
+            continue;
+        struct engine_function *out = &pool->function_counters[pool->function_count++];
+        memcpy(out->name, function->name, sizeof out->name);
+        out->items = function->items;
+    }
+}
+
 void functions_free(struct core *core)
 {
     struct function *function, *next;

@@ -47,6 +47,7 @@ struct function {
     struct definition *definition; /* in force; whose function this is, or would be; a reference, or NULL */
     char *summary, *example;       /* as offered: JSON texts, or NULL */
     int64_t ns;                    /* per item, smoothed; 0 = unknown */
+    struct function_counters items; /* that ended */
     uint32_t grow;                 /* largest slice to try next */
     uint32_t jobs, trusted;        /* that name it; those of them that were accepted before it was known */
     uint32_t admitted;             /* jobs that are in a run queue for it */
@@ -76,6 +77,8 @@ void gate_put(struct core *, struct job *);
 /* Every turn: whose gate is open goes into the run queue; jobs of what is broken fail, some at a time. */
 void gates_turn(struct core *);
 void builtins_learn(struct core *, const char *json, size_t length); /* the first hello's */
+/* For the snapshot: the names are those of manifests and workers, never a client's. */
+void functions_count(const struct core *, struct engine_pool *);
 void functions_free(struct core *);
 
 /* ---- definitions.c ---- */

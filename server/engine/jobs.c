@@ -223,11 +223,20 @@ void job_free(struct core *core, struct job *job)
     free(job);
 }
 
+/* A job of the server's last life has only wall times. */
+static int64_t took_ns(const struct core *core, const struct job *job)
+{
+    if (job->accepted_ns)
+        return core->ports.now_ns(core->ports.context) - job->accepted_ns;
+    return (core->ports.wall_ms(core->ports.context) - job->view.created_ms) * NS_PER_MS;
+}
+
 /* Called by commit.c when the end is committed. */
 void job_ended(struct core *core, struct job *job)
 {
     job->ended = true;
     core->counters.jobs_ended[job->view.state]++;
+    histogram_add(&core->counters.jobs_took[job->view.kind], 1, took_ns(core, job));
     chunks_free(core, job);
     follow_wake(core, job);
     if (job->view.kind != JOB_APPLY)

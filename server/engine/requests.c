@@ -218,6 +218,7 @@ static void ask_pool(struct core *core, struct engine_request *request)
     CHECK(pool->workers, "out of memory");
     store_stats(core->store, &pool->store);
     count_items_queued(core, pool);
+    functions_count(core, pool);
     for (unsigned i = 0; i < core->worker_top; i++) {
         const struct worker *worker = &core->workers[i];
         if (!worker->present)
@@ -245,6 +246,7 @@ void engine_pool_free(struct engine_pool **pool)
     if (*pool) {
         blob_unref(&(*pool)->functions);
         free((*pool)->workers);
+        free((*pool)->function_counters);
         free(*pool);
         *pool = NULL;
     }

@@ -30,9 +30,12 @@ void batch_put(struct core *core, struct job *job, uint32_t first, uint32_t coun
         job->view.counts.failed += failed;
         core->counters.items_succeeded += count - failed;
         core->counters.items_failed += failed;
+        job->function->items.succeeded += count - failed;
+        job->function->items.failed += failed;
     } else {
         job->view.counts.cancelled += count;
         core->counters.items_cancelled += count;
+        job->function->items.cancelled += count;
     }
     job_touch(core, job);
     turn_effect(core, (struct effect){.type = EFFECT_BATCH, .job = job, .batch = batch});
@@ -138,6 +141,17 @@ void slice_end(struct core *core, struct worker *worker)
     job_release(core, job);
 }
 
+/* One observation a slice, so that the items cost nothing: what fast items differ by within their slice is not seen.
+ * The worker's word is believed no further than the slice's own time. */
+static void observe(struct core *core, const struct worker *worker, uint64_t busy_ns)
+{
+    int64_t most = core->ports.now_ns(core->ports.context) - worker->started_ns;
+    if (worker->received == 0 || most < 0)
+        return;
+    int64_t busy = busy_ns < (uint64_t)most ? (int64_t)busy_ns : most;
+    histogram_add(&core->counters.item_run, worker->received, busy / worker->received);
+}
+
 void core_worker_result(struct core *core, unsigned slot, unsigned generation, const struct message_result *result,
                         const char *lines, size_t length)
 {
@@ -160,6 +174,7 @@ void core_worker_result(struct core *core, unsigned slot, unsigned generation, c
     }
     if (!result->done)
         return;
+    observe(core, worker, result->busy_ns);
     cost_learn(worker->function, worker->received, (int64_t)result->busy_ns);
     slice_end(core, worker);
 }

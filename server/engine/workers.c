@@ -138,6 +138,8 @@ void core_worker_new(struct core *core, unsigned slot, const struct message_work
     struct worker *worker = &core->workers[slot];
     CHECK(!worker->present, "slot %u is taken by generation %u", slot, worker->generation);
     unsigned restarts = worker->generation ? worker->restarts + 1 : 0;
+    if (restarts > 0 && !new->extra)
+        core->counters.worker_restarts[worker->ended]++;
     *worker = (struct worker){.present = true,
                               .extra = new->extra != 0,
                               .slot = slot,
@@ -148,7 +150,6 @@ void core_worker_new(struct core *core, unsigned slot, const struct message_work
                               .board = board,
                               .restarts = restarts,
                               .since_ms = core->ports.wall_ms(core->ports.context)};
-    core->counters.worker_restarts += restarts > 0 && !worker->extra;
     if (slot >= core->worker_top)
         core->worker_top = slot + 1;
 }
@@ -331,6 +332,31 @@ static void wipe_board(struct worker *worker)
         atomic_store(&worker->board->activity, ACTIVITY_NONE);
 }
 
+const char *restart_cause_name(enum restart_cause cause)
+{
+    static const char *const names[RESTART_CAUSES] = {
+        [RESTART_RETIRED] = "retired", [RESTART_CRASH] = "crash",   [RESTART_MEMORY] = "memory",
+        [RESTART_TIMEOUT] = "timeout", [RESTART_CANCEL] = "cancel", [RESTART_PROTOCOL] = "protocol",
+        [RESTART_RESIZE] = "resize",   [RESTART_HELLO] = "hello",   [RESTART_SHUTDOWN] = "shutdown",
+    };
+    return names[cause];
+}
+
+/* The supervisor stops some without being asked: it says why too. */
+static enum restart_cause cause_of(const struct worker *worker, const struct message_worker_gone *gone)
+{
+    static const enum restart_cause causes[STOP_CAUSES] = {
+        [STOP_TIMEOUT] = RESTART_TIMEOUT, [STOP_CANCEL] = RESTART_CANCEL, [STOP_PROTOCOL] = RESTART_PROTOCOL,
+        [STOP_RESIZE] = RESTART_RESIZE,   [STOP_HELLO] = RESTART_HELLO,   [STOP_SHUTDOWN] = RESTART_SHUTDOWN,
+    };
+    uint32_t cause = worker->stopping ? worker->stop_cause : gone->cause;
+    if (killed_for_memory(worker))
+        return RESTART_MEMORY;
+    if (cause != STOP_NONE && cause < STOP_CAUSES)
+        return causes[cause];
+    return gone->signal || gone->exit_code ? RESTART_CRASH : RESTART_RETIRED;
+}
+
 void core_worker_gone(struct core *core, unsigned slot, unsigned generation, const struct message_worker_gone *gone)
 {
     struct worker *worker = worker_at(core, slot, generation);
@@ -339,6 +365,7 @@ void core_worker_gone(struct core *core, unsigned slot, unsigned generation, con
     if (worker->job)
         abandon_slice(core, worker, gone);
     probe_worker_gone(core, worker, gone);
+    worker->ended = cause_of(worker, gone);
     wipe_board(worker);
     worker_forget(worker);
     if (worker->extra) {

@@ -107,7 +107,7 @@ static void note_commit(struct store *store, enum store_status status, int64_t b
     pthread_mutex_lock(&store->mutex);
     if (status == STORE_OK)
         store->stats.commits++;
-    store->stats.commit_ns += (uint64_t)(clock_mono_ns() - began_ns);
+    histogram_add(&store->stats.commit, 1, clock_mono_ns() - began_ns);
     store->backend->calls->stats(store->backend, &store->stats);
     pthread_mutex_unlock(&store->mutex);
     if (status == STORE_IO && !store->broken) {

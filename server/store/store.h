@@ -16,6 +16,7 @@
 
 #include "base/blob.h"
 #include "base/error.h"
+#include "base/histogram.h"
 #include "base/job.h"
 #include "base/mailbox.h"
 
@@ -133,7 +134,7 @@ struct store_reap {
 struct store_stats {
     uint64_t commits; /* transactions committed (= syncs, one each) */
     uint64_t checkpoints;
-    uint64_t commit_ns; /* time spent in them */
+    struct histogram commit; /* how long transactions took: writes and reaps, also those that failed */
     int64_t wal_bytes;
     int64_t free_bytes; /* of the file system, as of the last look (≤ 40 ms old) */
 };

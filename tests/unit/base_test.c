@@ -26,6 +26,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/histogram.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mailbox.h"
@@ -508,6 +509,22 @@ static void a_failed_check_says_what_was_expected_and_aborts(void **state)
     assert_non_null(strstr(text, ": check failed: two == 3: it was 2\n"));
 }
 
+static void a_histogram_counts_into_the_first_bound_that_holds(void **state)
+{
+    (void)state;
+    struct histogram histogram = {0};
+    for (unsigned i = 1; i < HISTOGRAM_BOUNDS; i++)
+        assert_true(histogram_bounds[i] > histogram_bounds[i - 1]);
+    histogram_add(&histogram, 1, -5);
+    histogram_add(&histogram, 2, histogram_bounds[0]);
+    histogram_add(&histogram, 3, histogram_bounds[0] + 1);
+    histogram_add(&histogram, 4, INT64_C(2) * histogram_bounds[HISTOGRAM_BOUNDS - 1]);
+    assert_int_equal(histogram.counts[0], 3);
+    assert_int_equal(histogram.counts[1], 3);
+    assert_int_equal(histogram.counts[HISTOGRAM_BOUNDS], 4);
+    assert_int_equal(histogram.sum_ns, 5 * histogram_bounds[0] + 3 + 8 * histogram_bounds[HISTOGRAM_BOUNDS - 1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -524,6 +541,7 @@ int main(void)
         cmocka_unit_test(cpu_count_honours_quota),
         cmocka_unit_test(cpu_count_honours_affinity),
         cmocka_unit_test(clocks_agree),
+        cmocka_unit_test(a_histogram_counts_into_the_first_bound_that_holds),
         cmocka_unit_test(errors_keep_errno_and_are_cut),
         cmocka_unit_test(a_log_event_is_one_line),
         cmocka_unit_test(levels_have_names),

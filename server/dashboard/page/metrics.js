@@ -52,10 +52,10 @@ function summary(before, now, name) {
     return { p50: quantile(all, 0.5), p95: quantile(all, 0.95) };
 }
 
-// The histogram of items whose name says what it measures; "" when there is none.
+// The histogram of items or jobs whose name says what it measures; "" when there is none.
 function histogram(metrics, meaning) {
     for (const key of metrics.keys()) {
-        const found = /^(poold_(?:item|result)\w*_seconds)_bucket\{/.exec(key);
+        const found = /^(poold_(?:item|result|job)\w*_seconds)_bucket\{/.exec(key);
         if (found && meaning.test(found[1]))
             return found[1];
     }
