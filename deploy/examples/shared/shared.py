@@ -32,6 +32,7 @@ def receiver(name):
         try:
             received.append(receiving.recv())
         except EOFError:
+            receiving.close()  # with both ends closed the name is free for the next pipe
             return received
 
 
