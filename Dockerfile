@@ -1,5 +1,14 @@
-# poold in a container: its three programs on Debian, as a user without rights, data in /data.
+# poold in a container: its programs on Debian, as a user without rights, data in /data.
 # Works on a read-only root; nothing but /data is written. Clients need the token: see deploy/compose.yaml.
+#
+# There is no Python and no Node in it. An image with functions of your own begins with this one:
+#
+#   FROM poold
+#   USER root
+#   RUN apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
+#   COPY functions /functions
+#   ENV POOLD_FUNCTIONS=/functions
+#   USER 10001:10001
 
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
@@ -12,11 +21,13 @@ FROM debian:12-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libmicrohttpd12 libjansson4 libsqlite3-0 libuv1 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin poold \
+    && groupadd --gid 10001 poold \
+    && useradd --uid 10001 --gid poold --no-create-home --shell /usr/sbin/nologin poold \
     && install -d -o poold -g poold -m 0700 /data
 COPY --from=build /build/bin/poold /build/bin/poold-server /build/bin/poold-worker /build/bin/poold-call /opt/poold/bin/
 COPY --from=build /build/bin/runtimes /opt/poold/bin/runtimes
-USER poold
+# By number: Kubernetes cannot tell of a name whether it is root.
+USER 10001:10001
 VOLUME /data
 EXPOSE 8080
 # Beyond loopback poold demands a token (at least 32 bytes): mount it here, or name another file.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The README tells the truth: its `console` blocks are run against a real poold and their output compared.
+"""The documents tell the truth: their `console` blocks are run against a real poold and their output compared.
 
 A line `$ COMMAND` (goes on in lines that begin with `> `) is run by bash; all commands of all blocks share one shell,
 in order, so that later ones can use ID. Below it stands what it prints. In that, `…` stands for anything within a line,
@@ -8,6 +8,8 @@ that write into functions/ are run before it starts, too: it serves what they ha
 
     tests/process/readme_test.py README.md build/bin/poold      exit status 0 if all is true
     tests/process/readme_test.py README.md --update build/bin/poold   writes the real output into the README
+
+Of several documents each has a poold of its own. A README.md must also list all options.
 """
 import os
 import re
@@ -118,13 +120,13 @@ def update(readme, commands, outputs):
 
 
 def compare(commands, outputs):
-    """The number of commands whose output is not what the README says."""
+    """The number of commands whose output is not what the document says."""
     wrong = 0
     for i, (command, lines) in enumerate(commands):
         got = outputs[i] if i < len(outputs) else "(did not end within %d s)\n" % PATIENCE_S
         if not pattern(lines).fullmatch(got if not got or got.endswith("\n") else got + "\n"):
             wrong += 1
-            print("WRONG: $ %s\nthe README says:\n%s\nit printed:\n%s" % (command, "\n".join(lines), got))
+            print("WRONG: $ %s\nthe document says:\n%s\nit printed:\n%s" % (command, "\n".join(lines), got))
     return wrong
 
 
@@ -140,28 +142,35 @@ def compare_options(text, binary):
     return wrong
 
 
-def main():
-    arguments = [a for a in sys.argv[1:] if a != "--update"]
-    if len(arguments) != 2:
-        sys.exit(__doc__)
-    readme, binary = arguments
-    with open(readme, encoding="utf-8") as file:
+def judge(document, binary):
+    """The number of things that the document says and that are not so; with --update it is made to say them."""
+    with open(document, encoding="utf-8") as file:
         text = file.read()
     commands = [command for block in BLOCK.findall(text) for command in parse(block)]
     if not commands:
-        sys.exit("the README has no console blocks")
+        sys.exit("%s has no console blocks" % document)
     poold = Poold(binary, commands)
     try:
         outputs = run(commands, poold)
         if "--update" in sys.argv:
-            update(readme, commands, outputs)
-            return
-        wrong = compare(commands, outputs) + compare_options(text, binary)
+            update(document, commands, outputs)
+            return 0
+        wrong = compare(commands, outputs)
+        if os.path.basename(document) == "README.md":
+            wrong += compare_options(text, binary)
         if wrong:
             print("poold's log:\n" + poold.log()[-4000:])
     finally:
         poold.stop()
-    print("%d commands, %d wrong" % (len(commands), wrong))
+    print("%s: %d commands, %d wrong" % (os.path.basename(document), len(commands), wrong))
+    return wrong
+
+
+def main():
+    arguments = [a for a in sys.argv[1:] if a != "--update"]
+    if len(arguments) < 2:
+        sys.exit(__doc__)
+    wrong = sum(judge(document, arguments[-1]) for document in arguments[:-1])
     sys.exit(wrong > 0)
 
 
