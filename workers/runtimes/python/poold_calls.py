@@ -5,6 +5,7 @@ finds nobody reading does it, hands others what comes for them, and when it has 
 of those that still wait."""
 
 import os
+import select
 from _thread import RLock, allocate_lock
 from json.decoder import JSONDecoder
 
@@ -18,6 +19,11 @@ ANSWER = b'{"call":'
 
 context = poold._context
 scan = JSONDecoder().scan_once
+
+# A read that blocks is also woken, for nothing, when poold has read what was written to the same socket.
+_poll = select.poll()
+_poll.register(REQUESTS, select.POLLIN)
+readable = _poll.poll
 
 
 class Waiter:
@@ -47,6 +53,7 @@ class Lines:
         size = READ_BYTES_MIN
         while True:
             try:
+                readable()
                 data = os.read(REQUESTS, size)
             except ConnectionError:
                 return None
