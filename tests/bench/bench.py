@@ -276,12 +276,14 @@ class Bench:
 
     def objects(self, rounds):
         poold, peer = Poold(self.options.binaries, 4, list(objects.MANIFESTS)), Peer(objects.peer_argv())
-        objects.warm(poold)
-        for i in range(rounds):
-            sys.stderr.write("objects, round %d of %d\n" % (i + 1, rounds))
-            objects.rounds(self, poold, peer, self.options.quick, i)
-        peer.stop()
-        poold.stop()
+        try:
+            objects.warm(poold)
+            for i in range(rounds):
+                sys.stderr.write("objects, round %d of %d\n" % (i + 1, rounds))
+                objects.rounds(self, poold, peer, self.options.quick, i)
+        finally:
+            peer.stop()
+            poold.stop()
 
     def memory(self):
         poold, peer = Poold(self.options.binaries), Peer()

@@ -34,8 +34,12 @@ class ObjectsHouse(House):
             if os.path.isfile(os.path.join(HERE, "objects_house", name)):
                 shutil.copy(os.path.join(HERE, "objects_house", name), self.functions)
         os.symlink(os.path.join(plugins, "objects_plugin.so"), os.path.join(self.functions, "objects_plugin.so"))
-        if start:
-            self.start()
+        try:
+            if start:
+                self.start()
+        except BaseException:
+            self.clean_up()
+            raise
 
     def client(self):
         return Client(lambda: self.address)
