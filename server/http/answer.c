@@ -14,6 +14,7 @@
 void request_header(struct request *r, const char *name, const char *value)
 {
     CHECK(r->header_count < HEADERS_MAX, "too many headers");
+    CHECK(value, "header %s without a value", name);
     char *copy = strdup(value);
     CHECK(copy, "out of memory");
     r->headers[r->header_count].name = name;

@@ -103,7 +103,7 @@ static enum object_status set_slice(struct object *object, struct object_call *c
 {
     struct typed *typed = typed_of(object);
     const struct argument *values = argument(arguments, "values");
-    size_t start;
+    size_t start = 0;
     enum object_status status = find_range(typed, call, arguments, values->count, &start);
     if (status != OBJECT_OK)
         return status;
@@ -138,7 +138,7 @@ static enum object_status write_bytes(struct object *object, struct object_call 
                                       const struct arguments *arguments)
 {
     struct typed *typed = typed_of(object);
-    size_t start, size = typed->type->size;
+    size_t start = 0, size = typed->type->size;
     if (call->raw == NULL)
         return call_problem(call, OBJECT_INVALID, "write needs raw bytes");
     if (call->raw_length % size != 0)
