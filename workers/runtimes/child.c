@@ -240,6 +240,16 @@ int child_start(struct child *child, const struct child_plan *plan, struct error
     return 0;
 }
 
+/* The system's peak knows of growth between two looks. But of a process that shared our memory until its exec it says
+ * at least what we have had ourselves: then it says nothing. */
+static void forget_our_peak(struct rusage *usage)
+{
+    struct rusage own;
+    getrusage(RUSAGE_SELF, &own);
+    if (usage->ru_maxrss <= own.ru_maxrss)
+        usage->ru_maxrss = 0;
+}
+
 void child_reap(struct child *child, struct child_end *end)
 {
     int status = 0;
@@ -253,6 +263,7 @@ void child_reap(struct child *child, struct child_end *end)
     kill(-child->pid, SIGKILL);
     while (wait4(child->pid, &status, 0, &end->usage) == -1 && errno == EINTR)
         ;
+    forget_our_peak(&end->usage);
     end->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     end->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     descendants_remove(child->pid);

@@ -32,7 +32,7 @@ struct child {
 struct child_end {
     int signal;     /* 0 = it exited */
     int exit_code;  /* -1 when killed by a signal */
-    struct rusage usage;
+    struct rusage usage; /* ru_maxrss 0: not known, as it was never above this worker's own */
 };
 
 /* Called once per worker: subreaper, no_new_privs. */

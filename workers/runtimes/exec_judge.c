@@ -126,14 +126,10 @@ static void fail_by_status(struct exec_run *run)
 
 /* ---- judging ---- */
 
-/* What the system saw as the peak, which knows of growth between two looks. Of a process that shared our memory until
- * exec it says at least what we have ourselves. */
 static int64_t true_peak(const struct exec_run *run)
 {
-    struct rusage own;
-    int64_t seen = run->command.end.usage.ru_maxrss;
-    getrusage(RUSAGE_SELF, &own);
-    return seen > own.ru_maxrss && seen * 1024 > run->command.peak ? seen * 1024 : run->command.peak;
+    int64_t seen = run->command.end.usage.ru_maxrss * 1024;
+    return seen > run->command.peak ? seen : run->command.peak;
 }
 
 static bool ran_out_of_memory(struct exec_run *run)
