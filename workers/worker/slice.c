@@ -215,9 +215,9 @@ static void prepare(struct slice *slice, struct worker *worker, const struct mes
 {
     slice->run = run;
     slice->definition = definition;
-    outbox_begin(&slice->outbox, worker, run);
-    slice->looked_ns = slice->outbox.now_ns;
     find_function(slice, worker);
+    outbox_begin(&slice->outbox, worker, run); /* looks at the clock: what loading took is not the first item's time */
+    slice->looked_ns = slice->outbox.now_ns;
     size_t value_max = value_max_of(slice);
     slice->usual_room = value_max < USUAL_VALUE ? value_max : USUAL_VALUE;
     slice->call = (struct call){.star = run->flags & RUN_STAR,
