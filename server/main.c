@@ -83,6 +83,17 @@ static void on_drain(void *http)
     http_drain(http);
 }
 
+static void on_reload(void *http)
+{
+    http_reload(http);
+}
+
+static int serve(struct service *s)
+{
+    const struct engine_told told = {.drain = on_drain, .reload = on_reload, .context = s->http};
+    return engine_wait_end(s->engine, &told);
+}
+
 static void stop(struct service *s)
 {
     if (s->http)
@@ -111,7 +122,7 @@ int main(int argc, char **argv)
     if (start(&service, &error))
         log_event(LOG_ERROR, "server.start", "error=\"%s\"", error.text);
     else
-        status = engine_wait_end(service.engine, on_drain, service.http);
+        status = serve(&service);
     stop(&service);
     manifest_set_free(&service.functions);
     return status;

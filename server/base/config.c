@@ -22,7 +22,7 @@ enum kind {
     KIND_ADDRESS, /* char[], HOST:PORT */
     KIND_LIST,    /* char[CONFIG_FUNCTIONS_MAX][…] and functions_count */
     KIND_FLAG,    /* bool */
-    KIND_LEVEL,   /* enum log_level */
+    KIND_WORD,    /* an enum: the number of the word in `words` */
     KIND_COUNT,   /* unsigned or int64_t, like the following */
     KIND_SIZE,    /* bytes, with K M G */
     KIND_SECONDS, /* stored as seconds, written with ms s m h d */
@@ -39,7 +39,12 @@ struct option {
     const char *value;    /* what stands for the value in the help; NULL: the option is not shown */
     const char *help;
     const char *heading; /* a group of the help begins here */
+    const char *const *words; /* of KIND_WORD, in the order of the enum; NULL at the end */
 };
+
+static const char *const level_words[] = {"error", "warning", "info", "debug", NULL};
+static const char *const format_words[] = {"text", "json", NULL};
+static const char *const sandbox_words[] = {"off", "auto", "strict", NULL};
 
 #define FIELD(member) .offset = offsetof(struct config, member), .size = sizeof((struct config *)NULL)->member
 
@@ -63,11 +68,19 @@ static const struct option options[] = {
      .help = "Only look whether the options and all manifests are right:\n"
              "prints a line for each manifest and exits with 0, or says\n"
              "what is wrong and exits with 78."},
-    {.name = "log-level", .kind = KIND_LEVEL, FIELD(log_level), .standard = "info", .value = "LEVEL",
-     .help = "error, warning, info or debug; lines of key=value on stderr."},
+    {.name = "backup", .kind = KIND_TEXT, FIELD(backup), .standard = "", .value = "FILE",
+     .help = "Only copy the database of --data to FILE, whole and consistent,\nalso while another poold serves it, and exit."},
+    {.name = "log-level", .kind = KIND_WORD, FIELD(log_level), .words = level_words, .standard = "info",
+     .value = "LEVEL", .help = "error, warning, info or debug."},
+    {.name = "log-format", .kind = KIND_WORD, FIELD(log_format), .words = format_words, .standard = "text",
+     .value = "FORMAT", .help = "One line an event on stderr: text (key=value) or json."},
 
     {.heading = "Access", .name = "token-file", .kind = KIND_TEXT, FIELD(token_file), .standard = "", .value = "FILE",
      .help = "Clients must send the text in FILE (at least 32 bytes) as\n`Authorization: Bearer TOKEN`."},
+    {.name = "tls-cert", .kind = KIND_TEXT, FIELD(tls_cert), .standard = "", .value = "FILE",
+     .help = "Serve HTTPS: the certificate with its chain, PEM. SIGHUP reads it\nagain."},
+    {.name = "tls-key", .kind = KIND_TEXT, FIELD(tls_key), .standard = "", .value = "FILE",
+     .help = "Its private key, PEM."},
     {.name = "allow-hosts", .kind = KIND_TEXT, FIELD(allow_hosts), .standard = "", .value = "NAME,...",
      .help = "Further names that clients may use for this service in the\n"
              "Host header, comma separated; others are refused."},
@@ -83,6 +96,13 @@ static const struct option options[] = {
      .help = "A new worker that is silent for this long is replaced."},
     {.name = "idle-runtimes", .kind = KIND_COUNT, FIELD(idle_runtimes), .most = 64, .standard = "4", .value = "N",
      .help = "How many runtimes (Python, Node, ...) a worker keeps warm\nwhile they have nothing to do."},
+
+    {.name = "sandbox", .kind = KIND_WORD, FIELD(sandbox), .words = sandbox_words, .standard = "auto",
+     .value = "MODE",
+     .help = "What functions are kept from (seccomp, Landlock; docs/security.md):\n"
+             "auto: as far as the kernel can; strict: workers do not start\nwithout; off."},
+    {.name = "worker-user", .kind = KIND_TEXT, FIELD(worker_user), .standard = "", .value = "USER",
+     .help = "Started as root: the user that workers and functions run as (name\nor number). Without it they are root, too, and poold warns."},
 
     {.heading = "Storage", .name = "retention", .kind = KIND_SECONDS, FIELD(retention_s), .most = 36500 * DAY,
      .standard = "7d", .value = "TIME",
@@ -111,6 +131,13 @@ static const struct option options[] = {
     {.name = "max-streams", .kind = KIND_COUNT, FIELD(max_streams), .least = 1, .most = 1000000, .standard = "512",
      .value = "N",
      .help = "Requests that stream or wait at a time."},
+    {.name = "client-rate", .kind = KIND_COUNT, FIELD(client_rate), .most = 1000000, .standard = "0", .value = "N",
+     .help = "Requests a second that one client (a token, or without tokens an\naddress) may make; 0 = any. Others get 429."},
+    {.name = "client-jobs", .kind = KIND_COUNT, FIELD(client_jobs), .most = 1000000, .standard = "0", .value = "N",
+     .help = "Unfinished jobs that one client may have; 0 = any."},
+    {.name = "client-streams", .kind = KIND_COUNT, FIELD(client_streams), .most = 1000000, .standard = "0",
+     .value = "N",
+     .help = "Streams and waits that one client may hold; 0 = any."},
     {.name = "head-timeout", .kind = KIND_MS, FIELD(head_timeout_ms), .least = 10, .most = 3600 * 1000,
      .standard = "10s", .value = "TIME",
      .help = "A request's head must be complete in this time."},
@@ -330,11 +357,18 @@ static int set_flag(struct parse *p, const struct option *o, const char *text)
     return fail(p, "%s: \"%.100s\" is neither true nor false", p->where, text);
 }
 
-static int set_level(struct parse *p, const struct option *o, const char *text)
+static int set_word(struct parse *p, const struct option *o, const char *text)
 {
-    if (log_parse_level(text, field_of(p->config, o)) == -1)
-        return fail(p, "%s: \"%.100s\" is not error, warning, info or debug", p->where, text);
-    return 0;
+    char all[128] = "";
+    for (unsigned i = 0; o->words[i] != NULL; i++) {
+        if (strcmp(text, o->words[i]) == 0) {
+            *(unsigned *)field_of(p->config, o) = i; /* an enum without negative values is unsigned */
+            return 0;
+        }
+        const char *between = i == 0 ? "" : o->words[i + 1] != NULL ? ", " : " or ";
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", between, o->words[i]);
+    }
+    return fail(p, "%s: \"%.100s\" is not %s", p->where, text, all);
 }
 
 /* The one place where a text becomes the value of an option, wherever it comes from. */
@@ -349,8 +383,8 @@ static int set_option(struct parse *p, const struct option *o, enum source sourc
         return set_list(p, source, text);
     case KIND_FLAG:
         return set_flag(p, o, text);
-    case KIND_LEVEL:
-        return set_level(p, o, text);
+    case KIND_WORD:
+        return set_word(p, o, text);
     case KIND_COUNT:
     case KIND_SIZE:
     case KIND_SECONDS:
@@ -566,7 +600,7 @@ void config_print_help(void *stream)
           "SIZE is a number of bytes or has a suffix: 512K, 64M, 1G. TIME is in seconds or has a suffix:\n"
           "500ms, 10s, 5m, 12h, 7d.\n"
           "\n"
-          "SIGHUP: read the manifests again; when one is wrong, the old ones stay in force.\n"
+          "SIGHUP: read the manifests, the tokens and the certificate again; what is wrong stays as it was.\n"
           "SIGTERM or SIGINT: accept no more, let running items finish for --grace, exit. What was\n"
           "accepted is on disk and goes on at the next start.\n",
           out);
@@ -583,9 +617,8 @@ static void append_argument(struct buf *b, const struct config *config, const st
         text = field_of(config, o);
     } else if (o->kind == KIND_FLAG) {
         text = *(const bool *)field_of(config, o) ? "true" : "false";
-    } else if (o->kind == KIND_LEVEL) {
-        static const char *const levels[] = {"error", "warning", "info", "debug"};
-        text = levels[*(const enum log_level *)field_of(config, o)];
+    } else if (o->kind == KIND_WORD) {
+        text = o->words[*(const unsigned *)field_of(config, o)];
     } else if (o->kind == KIND_FILE) {
         text = ""; /* what the file said is in the other flags; it may have changed by now */
     } else {

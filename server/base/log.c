@@ -13,7 +13,6 @@
 
 static const char *const level_names[] = {
     [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
-#define LEVELS (sizeof level_names / sizeof level_names[0])
 
 static char process_name[32] = "poold";
 static enum log_level most_printed = LOG_INFO;
@@ -22,17 +21,6 @@ void log_setup(const char *process, enum log_level most)
 {
     snprintf(process_name, sizeof process_name, "%s", process);
     most_printed = most;
-}
-
-int log_parse_level(const char *text, enum log_level *level)
-{
-    for (size_t i = 0; i < LEVELS; i++) {
-        if (strcmp(text, level_names[i]) == 0) {
-            *level = (enum log_level)i;
-            return 0;
-        }
-    }
-    return -1;
 }
 
 /* Everything up to the fields; returns its length. */

@@ -9,13 +9,11 @@
 #pragma GCC diagnostic ignored "-Wformat-zero-length"
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+enum log_format { LOG_TEXT, LOG_JSON };
 
 /* The least important level that is printed (default LOG_INFO) and the name of this process
  * ("poold", "server", "worker-4"), copied. Call before threads start. */
 void log_setup(const char *process, enum log_level most);
-
-/* Parses "error" "warning" "info" "debug"; returns 0 or -1. */
-int log_parse_level(const char *text, enum log_level *level);
 
 /* Writes `time=… level=… process=… event=EVENT FIELDS`; `fields` is a printf format that yields
  * key=value pairs ("slot=%u gen=%u"), or "" for none. Quote texts yourself with \"%s\". */

@@ -43,6 +43,7 @@ static void control_frame(struct engine *engine, const struct frame *frame)
         engine_note(engine, &engine->drain_began);
     } else if (frame->type == MESSAGE_reload) {
         functions_reload(engine);
+        engine_note(engine, &engine->reload_asked);
     } else {
         CHECK(false, "the supervisor said message %u", frame->type);
     }

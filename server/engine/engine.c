@@ -85,19 +85,25 @@ void engine_announce(struct engine *engine, unsigned port)
     engine_wake(engine);
 }
 
-int engine_wait_end(struct engine *engine, void (*on_drain)(void *), void *context)
+/* Takes the flag; what it means is called without the mutex. */
+static bool tell_once(struct engine *engine, bool *flag, void (*call)(void *), void *context)
 {
-    bool told = false;
+    if (!*flag)
+        return false;
+    *flag = false;
+    pthread_mutex_unlock(&engine->mutex);
+    call(context);
+    pthread_mutex_lock(&engine->mutex);
+    return true;
+}
+
+int engine_wait_end(struct engine *engine, const struct engine_told *told)
+{
     pthread_mutex_lock(&engine->mutex);
     while (!engine->ended) {
-        if (engine->drain_began && !told) {
-            told = true;
-            pthread_mutex_unlock(&engine->mutex);
-            on_drain(context);
-            pthread_mutex_lock(&engine->mutex);
-            continue;
-        }
-        pthread_cond_wait(&engine->changed, &engine->mutex);
+        if (!tell_once(engine, &engine->drain_began, told->drain, told->context) &&
+            !tell_once(engine, &engine->reload_asked, told->reload, told->context))
+            pthread_cond_wait(&engine->changed, &engine->mutex);
     }
     int status = engine->status;
     pthread_mutex_unlock(&engine->mutex);

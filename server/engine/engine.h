@@ -245,9 +245,15 @@ struct engine *engine_start(const struct config *, const struct manifest_set *, 
 bool engine_wait_functions(struct engine *, unsigned timeout_ms);
 /* Tells the supervisor that requests are accepted on this port. */
 void engine_announce(struct engine *, unsigned port);
+/* What the supervisor has told, for the others in the server; called by engine_wait_end(), on its thread. */
+struct engine_told {
+    void (*drain)(void *context);  /* draining has begun */
+    void (*reload)(void *context); /* SIGHUP: several may be told as one. The engine has taken its own part */
+    void *context;
+};
 /* Blocks until the service shall end: drained, supervisor gone, or storage failed. Returns the exit status
- * (0, EX_UNAVAILABLE 69, EX_IOERR 74). `on_drain` is called (this thread) when draining begins. */
-int engine_wait_end(struct engine *, void (*on_drain)(void *), void *context);
+ * (0, EX_UNAVAILABLE 69, EX_IOERR 74). */
+int engine_wait_end(struct engine *, const struct engine_told *);
 /* Joins the thread, stops the store's (store_stop), gives all requests back with ENGINE_SHUTDOWN (on the calling
  * thread). HTTP must ask nothing after. */
 void engine_stop(struct engine **);

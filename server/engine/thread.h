@@ -50,7 +50,8 @@ struct engine {
 
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t changed;
-    bool functions_known, functions_settled, ended, stop, drain_began;
+    bool functions_known, functions_settled, ended, stop;
+    bool drain_began, reload_asked; /* until engine_wait_end() has told it */
     int status;
     unsigned announce_port;
 };

@@ -17,6 +17,9 @@ struct http *http_start(const struct config *, struct engine *, struct store *, 
 unsigned http_port(const struct http *);
 /* Any thread. From now on /readyz says no; all else goes on. */
 void http_drain(struct http *);
+/* Any thread but the HTTP thread. Reads the files of its configuration again (SIGHUP); what is wrong is logged and stays
+ * as it was. */
+void http_reload(struct http *);
 /* Returns once no question will be put to the engine any more; what comes is answered 503. Before engine_stop(). */
 void http_quiet(struct http *);
 /* Sends what is still being sent (half a second at most) and joins the thread. After engine_stop(). Sets NULL. */

@@ -304,6 +304,11 @@ void http_drain(struct http *http)
     atomic_store(&http->draining, true);
 }
 
+void http_reload(struct http *http)
+{
+    (void)http;
+}
+
 void http_quiet(struct http *http)
 {
     atomic_store(&http->quiet, true);

@@ -478,16 +478,6 @@ static void a_log_event_is_one_line(void **state)
     assert_true(last != NULL && strlen(last) > 3000 && strlen(last) < 4096);
 }
 
-static void levels_have_names(void **state)
-{
-    (void)state;
-    enum log_level level = LOG_INFO;
-    assert_int_equal(log_parse_level("debug", &level), 0);
-    assert_int_equal(level, LOG_DEBUG);
-    assert_int_equal(log_parse_level("DEBUG", &level), -1);
-    assert_int_equal(log_parse_level("", &level), -1);
-}
-
 static void break_an_invariant(void)
 {
     pid_t child = fork();
@@ -544,7 +534,6 @@ int main(void)
         cmocka_unit_test(a_histogram_counts_into_the_first_bound_that_holds),
         cmocka_unit_test(errors_keep_errno_and_are_cut),
         cmocka_unit_test(a_log_event_is_one_line),
-        cmocka_unit_test(levels_have_names),
         cmocka_unit_test(a_failed_check_says_what_was_expected_and_aborts),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
