@@ -9,7 +9,8 @@ that write into functions/ are run before it starts, too: it serves what they ha
     tests/process/readme_test.py README.md build/bin/poold      exit status 0 if all is true
     tests/process/readme_test.py README.md --update build/bin/poold   writes the real output into the README
 
-Of several documents each has a poold of its own. A README.md must also list all options.
+poold's programs are in PATH. Of several documents each has a poold of its own. configuration.md must also list all
+options.
 """
 import os
 import re
@@ -88,12 +89,13 @@ class Poold:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-def run(commands, poold):
+def run(commands, poold, binary):
     """What each command prints, in one shell; an output misses when the shell did not get so far."""
     script = "cd '%s'\n" % poold.dir
     for command, _ in commands:
         script += "{ %s\n} 2>&1; printf '%s'\n" % (command.replace("localhost:8080", poold.address), MARK)
-    shell = subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, start_new_session=True)
+    environment = dict(os.environ, PATH=os.path.dirname(os.path.abspath(binary)) + ":" + os.environ["PATH"])
+    shell = subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, start_new_session=True, env=environment)
     try:
         output, _ = shell.communicate(timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
@@ -131,14 +133,14 @@ def compare(commands, outputs):
 
 
 def compare_options(text, binary):
-    """The number of options that `poold --help` has and the README's table has not, or with another default."""
+    """The number of options that `poold --help` has and the document's tables have not, or with another default."""
     wrong = 0
     help_text = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
     for name, default in re.findall(r"^  (--[a-z-]+).*?; default: (.*?)\]$", help_text, re.M | re.S):
         default = "–" if default == "none" else "`%s`" % default
         if not re.search(r"^\| `%s[ `][^|]*\| %s \|" % (name, re.escape(default)), text, re.M):
             wrong += 1
-            print("WRONG: the README's table lacks %s with its default %s" % (name, default))
+            print("WRONG: the tables lack %s with its default %s" % (name, default))
     return wrong
 
 
@@ -151,12 +153,12 @@ def judge(document, binary):
         sys.exit("%s has no console blocks" % document)
     poold = Poold(binary, commands)
     try:
-        outputs = run(commands, poold)
+        outputs = run(commands, poold, binary)
         if "--update" in sys.argv:
             update(document, commands, outputs)
             return 0
         wrong = compare(commands, outputs)
-        if os.path.basename(document) == "README.md":
+        if os.path.basename(document) == "configuration.md":
             wrong += compare_options(text, binary)
         if wrong:
             print("poold's log:\n" + poold.log()[-4000:])
