@@ -15,7 +15,7 @@
 #define DAY INT64_C(86400)
 #define LONGEST_NAME 64
 
-/* base cannot see wire/limits.h: 8 MiB and 512 below are its ITEM_BYTES_MAX and WORKERS_MAX. */
+/* base cannot see wire/limits.h: 8 MiB and 480 below are its ITEM_BYTES_MAX and PROCESSES_MAX. */
 
 enum kind {
     KIND_TEXT,    /* char[] */
@@ -58,7 +58,7 @@ static const struct option options[] = {
              "Other than loopback needs --token-file."},
     {.name = "data", .kind = KIND_TEXT, FIELD(data), .standard = "./poold-data", .value = "DIR",
      .help = "Where jobs and results are kept; created when missing."},
-    {.name = "processes", .kind = KIND_COUNT, FIELD(processes), .most = 512, .standard = "0", .value = "N",
+    {.name = "processes", .kind = KIND_COUNT, FIELD(processes), .most = 480, .standard = "0", .value = "N",
      .help = "Worker processes in the pool; 0 = one for each CPU that\naffinity and cgroup allow."},
     {.name = "functions", .kind = KIND_LIST, FIELD(functions), .standard = "", .value = "DIR",
      .help = "A folder of function manifests (*.json). Repeat it for more;\nin the variable, separate with ':'."},

@@ -138,7 +138,7 @@ struct engine_request {
             struct engine_pool *pool;    /* out: free with engine_pool_free */
         } pool;
         struct {
-            unsigned processes;          /* 1…WORKERS_MAX/2 */
+            unsigned processes;          /* 1…PROCESSES_MAX */
         } resize;
         struct {
             struct object_call *call;    /* the asker's, zeroed and filled in (kind, name, op, args, deadline_ns,

@@ -153,7 +153,7 @@ static bool bad_field(struct request *r, const struct scan_walk *w)
 
 static bool bad_value(struct request *r, const struct scan_walk *w)
 {
-    problem_set(&r->problem, PROBLEM_INVALID_VALUE, "processes must be an integer from 1 to %d", WORKERS_MAX / 2);
+    problem_set(&r->problem, PROBLEM_INVALID_VALUE, "processes must be an integer from 1 to %d", PROCESSES_MAX);
     problem_at(&r->problem, w->value - r->body.data, "/processes");
     return false;
 }
@@ -181,7 +181,7 @@ static bool parse_resize(struct request *r, unsigned *processes)
             problem_at(&r->problem, w.key - 1 - r->body.data, "/processes");
             return false;
         }
-        if (scan_integer(w.value, w.value_end, &value) || value < 1 || value > WORKERS_MAX / 2)
+        if (scan_integer(w.value, w.value_end, &value) || value < 1 || value > PROCESSES_MAX)
             return bad_value(r, &w);
         *processes = (unsigned)value;
     }

@@ -73,7 +73,7 @@ unsigned slots_alive(const struct slots *s)
 
 unsigned slots_resize(struct slots *s, uint32_t wanted)
 {
-    s->wanted = wanted < 1 ? 1 : wanted > POOL_MAX ? POOL_MAX : wanted;
+    s->wanted = wanted < 1 ? 1 : wanted > PROCESSES_MAX ? PROCESSES_MAX : wanted;
     return s->wanted;
 }
 

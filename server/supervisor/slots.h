@@ -13,10 +13,6 @@
 #include "wire/limits.h"
 #include "wire/messages.h"
 
-/* So many slots are kept from the pool: with none left, "isolation":"process" items would wait for ever. */
-#define SLOTS_FOR_EXTRAS 32
-#define POOL_MAX (WORKERS_MAX - SLOTS_FOR_EXTRAS)
-
 enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_STOPPING, SLOT_KILLED, SLOT_STATES };
 enum slot_event { SLOT_SPAWN, SLOT_HELLO, SLOT_STOP, SLOT_KILL, SLOT_EXIT, SLOT_EVENTS };
 
@@ -45,7 +41,7 @@ const char *slot_state_name(enum slot_state);
 unsigned slots_index(const struct slots *, const struct slot *);
 /* How many processes there are. */
 unsigned slots_alive(const struct slots *);
-/* Takes `wanted`, held within 1…POOL_MAX; returns what was taken. */
+/* Takes `wanted`, held within 1…PROCESSES_MAX; returns what was taken. */
 unsigned slots_resize(struct slots *, uint32_t wanted);
 
 /* The slot for the next pool or extra worker; NULL when there is none. */

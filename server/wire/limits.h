@@ -11,6 +11,7 @@ enum {
     OUTBOX_FLUSH_BYTES = 64 * 1024,      /* a worker sends its lines when this much has come together… */
     OUTBOX_FLUSH_NS = 2 * 1000 * 1000,   /* …or this much time has passed (checked with the coarse clock) */
     WORKERS_MAX = 512,                   /* slots, extra workers included */
+    PROCESSES_MAX = WORKERS_MAX - 32,    /* the pool: with no slot left, "isolation":"process" items would wait for ever */
     FUNCTION_NAME_MAX = 64,              /* [A-Za-z_][A-Za-z0-9_.-]* */
     JOB_NAME_MAX = 128,
     JOB_ITEMS_MAX = 2000000000,          /* indices and positions fit 31 bits */

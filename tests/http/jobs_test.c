@@ -299,6 +299,7 @@ static void test_pool(void **state)
         run_job("{\"function\":\"square\",\"map\":[1,2,3]}", "succeeded");
     }
     refuse("PATCH", "/v1/pool", "{\"processes\":0}", 400, "invalid-value");
+    refuse("PATCH", "/v1/pool", "{\"processes\":481}", 400, "invalid-value");
     refuse("PATCH", "/v1/pool", "{\"threads\":2}", 400, "unknown-field");
     refuse("PATCH", "/v1/pool", "{\"processes\":4,\"processes\":4}", 400, "invalid-value");
 }

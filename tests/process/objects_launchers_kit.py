@@ -3,6 +3,7 @@ the launchers make of its answers. The real ones are server/objects."""
 import array
 import fcntl
 import json
+import math
 import os
 import selectors
 import signal
@@ -317,7 +318,8 @@ class Objects:
                 raise Refusal("no-entry", "out of range") from None
             file.seek(0)
             file.write(numbers.tobytes())
-        return {"value": numbers[index]}
+        value = numbers[index]
+        return {"value": value if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"}
 
     def compare(self, path, index, expected, value):
         if self.at(path, index, lambda n: None)["value"] != expected:
@@ -331,7 +333,7 @@ class Objects:
         self.at(f"values/{name}", 0, lambda n: value)
 
     def values_add(self, name, by=1):
-        return self.at(f"values/{name}", 0, lambda n: n + by)
+        return self.at(f"values/{name}", 0, lambda n: n + (float(by) if isinstance(by, str) else by))
 
     def values_compare_set(self, name, expected, value):
         self.compare(f"values/{name}", 0, expected, value)

@@ -348,6 +348,8 @@ return [v.value, v.add(), v.add(-3), v.value, v.compareSet(4, 1), v.compareSet(4
 a.setSlice(0, a.slice().map((x) => x * 2)); a.set(-1, 0.5);
 return [[...a], a.length, a.get(0), Array.from(a.slice(-2)), a.add(0, 1), a.compareSet(0, 3, 9), a.slice(2, 1).length];""") == [
         [2, 4, 0.5], 3, 2, [4, 0.5], 3, True, 0]
+    assert t.value("""const far = new poold.Value('d', 'far', 0), sum = far.add(Infinity);
+return [typeof sum, String(sum), String(far.value)];""") == ["number", "Infinity", "Infinity"]
     assert t.value("""const a = new poold.Array('q', 'q', 2);
 a.setSlice(0, [2 ** 40, 9007199254740993n]);
 return [a.get(0), String(a.get(1)), a.slice().constructor.name];""") == [2**40, "9007199254740993", "BigInt64Array"]

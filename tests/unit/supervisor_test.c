@@ -239,7 +239,7 @@ static void size_is_held_in_bounds(void **state)
     struct fixture *f = *state;
     assert_int_equal(slots_resize(&f->slots, 0), 1);
     assert_int_equal(slots_resize(&f->slots, 7), 7);
-    assert_int_equal(slots_resize(&f->slots, UINT32_MAX), POOL_MAX);
+    assert_int_equal(slots_resize(&f->slots, UINT32_MAX), PROCESSES_MAX);
 }
 
 static void shrinking_respawns_nothing_above(void **state)

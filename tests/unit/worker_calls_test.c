@@ -580,8 +580,9 @@ static void scripts_call_at_once(void **state)
     assert_true(calls[1] && calls[2] && calls[1] != calls[2]);
     answer(&rig, 10, calls[2], "{\"ok\":{\"value\":\"two\"}}");
     answer(&rig, 10, calls[1], "{\"ok\":{\"value\":\"one\"}}");
-    asked(&rig, "{\"object\":\"locks/k\",\"op\":\"acquire\",\"args\":{},\"wait\":null}", "{\"ok\":{\"token\":1}}");
-    asked(&rig, "{\"object\":\"locks/k\",\"op\":\"release\",\"args\":{}}", "{\"ok\":null}");
+    asked(&rig, "{\"object\":\"locks/k\",\"op\":\"acquire\",\"args\":{},\"wait\":null}",
+          "{\"ok\":{\"token\":71,\"recovered\":false}}");
+    asked(&rig, "{\"object\":\"locks/k\",\"op\":\"release\",\"args\":{\"token\":71}}", "{\"ok\":null}");
     assert_true(next(&rig));
     assert_non_null(memmem(rig.frame.tail, rig.frame.tail_length, "\\nin\\n3\"}", 9));
     next_result(&rig, true, "");

@@ -34,6 +34,9 @@ void request_append_word(struct buf *, const char *word, bool text);
 const char *link_ask(const struct buf *request, struct buf *line, size_t *length, bool *ok);
 void link_progress(const struct buf *json);
 
+/* The value of an object's member `key`, or the first element of an array when `key` is NULL; *length is that of `json`
+ * before and of what was found after. NULL: there is none. */
+const char *answer_find(const char *json, size_t *length, const char *key);
 /* Prints an answer. */
 void show(const struct wish *, const char *answer, size_t length);
 /* Prints an error; the exit status for it. */

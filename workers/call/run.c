@@ -32,8 +32,21 @@ static int run(char **command)
     return error == ENOENT ? NOT_FOUND : NOT_RUNNABLE;
 }
 
-/* 0, or the exit status for what went wrong. */
-static int lock(struct wish *wish, const char *op)
+/* What the lock was acquired with, as the words of its release: when a ttl is over, another may hold it, and releasing a
+ * semaphore without a token would let one more in. */
+struct release {
+    char token[24];
+    char *words[2];
+};
+
+static void take_token(struct release *release, const char *answer, size_t length)
+{
+    const char *token = answer_find(answer, &length, "token");
+    snprintf(release->token, sizeof release->token, "%.*s", token ? (int)length : 1, token ? token : "0");
+}
+
+/* 0, or the exit status for what went wrong. `release` is filled by an acquire; NULL for a release. */
+static int lock(struct wish *wish, const char *op, struct release *release)
 {
     struct buf request = BUF_EMPTY, line = BUF_EMPTY;
     size_t length;
@@ -42,6 +55,8 @@ static int lock(struct wish *wish, const char *op)
     request_make(wish, &request);
     const char *answer = link_ask(&request, &line, &length, &ok);
     int status = ok ? EXIT_SUCCESS : show_error(answer, length);
+    if (ok && release)
+        take_token(release, answer, length);
     buf_free(&request);
     buf_free(&line);
     return status;
@@ -58,11 +73,13 @@ int run_locked(struct wish *wish)
         wish->words = for_ever;
         wish->count = 2;
     }
-    int status = lock(wish, "acquire");
+    struct release release = {.words = {"--token", release.token}};
+    int status = lock(wish, "acquire", &release);
     if (status != EXIT_SUCCESS)
         return status;
     int result = run(wish->command);
-    wish->count = 0;
-    status = lock(wish, "release");
+    wish->words = release.words;
+    wish->count = 2;
+    status = lock(wish, "release", NULL);
     return status != EXIT_SUCCESS && result == EXIT_SUCCESS ? status : result;
 }

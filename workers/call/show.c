@@ -7,8 +7,7 @@
 #include "call/call.h"
 #include "wire/scan.h"
 
-/* The member's value, or the first element when `key` is NULL. */
-static const char *find(const char *at, size_t *length, const char *key)
+const char *answer_find(const char *at, size_t *length, const char *key)
 {
     struct scan_walk walk;
     if (*length == 0 || *at != (key ? '{' : '['))
@@ -47,13 +46,13 @@ void show(const struct wish *wish, const char *answer, size_t length)
     if (!wish->json && length == 4 && memcmp(answer, "null", 4) == 0)
         return; /* done, and no more to say */
     size_t inner_length = length;
-    if (!wish->json && (inner = find(answer, &inner_length, "value"))) {
+    if (!wish->json && (inner = answer_find(answer, &inner_length, "value"))) {
         print(wish, inner, inner_length);
         return;
     }
     inner_length = length;
-    if (!wish->json && wish->one && (inner = find(answer, &inner_length, "values")) &&
-        (inner = find(inner, &inner_length, NULL))) {
+    if (!wish->json && wish->one && (inner = answer_find(answer, &inner_length, "values")) &&
+        (inner = answer_find(inner, &inner_length, NULL))) {
         print(wish, inner, inner_length);
         return;
     }

@@ -25,6 +25,11 @@ function numberOf(value) {
     return Number.isFinite(value) ? JSON.stringify(value) : `"${value}"`;
 }
 
+/* … and back. */
+function numberFrom(value) {
+    return typeof value === 'string' ? Number(value) : value;
+}
+
 /* 64 bits as a number where that is the same. */
 function plain(value) {
     if (typeof value !== 'bigint') return value;
@@ -134,7 +139,7 @@ class Value extends Memory {
     set value(value) { this._ask('set', `"value":${numberOf(value)}`); }
 
     /* The sum, which is now the value. */
-    add(by = 1) { return this._ask('add', `"by":${numberOf(by)}`).value; }
+    add(by = 1) { return numberFrom(this._ask('add', `"by":${numberOf(by)}`).value); }
     compareSet(expected, value) { return this._compareSet(`"expected":${numberOf(expected)},"value":${numberOf(value)}`); }
 }
 
@@ -170,7 +175,7 @@ class SharedArray extends Memory {
         this._write(start, elements);
     }
 
-    add(index, by = 1) { return this._ask('add', `"index":${this.#at(index)},"by":${numberOf(by)}`).value; }
+    add(index, by = 1) { return numberFrom(this._ask('add', `"index":${this.#at(index)},"by":${numberOf(by)}`).value); }
 
     compareSet(index, expected, value) {
         return this._compareSet(`"index":${this.#at(index)},"expected":${numberOf(expected)},"value":${numberOf(value)}`);
