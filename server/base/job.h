@@ -48,6 +48,12 @@ enum {
     OPTION_RETENTION = 1 << 8,
 };
 
+/* Where a job came from; "" what there is not of it. */
+struct job_origin {
+    char client[65];      /* name of the token that it was submitted with */
+    char traceparent[56]; /* W3C Trace Context: the span of the client's that its items belong to */
+};
+
 struct job_counts {
     int64_t total, ready, running, waiting, succeeded, failed, cancelled;
 };
@@ -61,6 +67,7 @@ struct job_view {
     enum job_state state;
     char reason[200];       /* why it was cancelled or failed as a whole; "" */
     struct job_options options;
+    struct job_origin origin;
     struct job_counts counts;
     int64_t positions;      /* results committed so far (all orders) */
     int64_t retry_of;       /* seq of the job whose failed items these are; 0 */

@@ -95,6 +95,7 @@ struct engine_request {
             struct engine_chunk *chunks; /* taken over */
             char key[256];               /* Idempotency-Key or "" */
             uint64_t fingerprint;
+            struct job_origin origin;
             bool uploading;              /* more chunks follow by ASK_APPEND of the same HTTP request: answered when
                                             committed; the job is cancelled if an `abort` comes, or no `last` before a restart */
             int64_t retry_of;            /* seq of the first job or 0 (its created_ms in retry_of_created_ms) */

@@ -137,6 +137,7 @@ static void fill_job(struct core *core, struct job *job, const struct engine_req
     memcpy(view->function, request->submit.function, sizeof view->function);
     view->kind = request->submit.kind;
     view->options = request->submit.options;
+    view->origin = request->submit.origin;
     view->retry_of = request->submit.retry_of;
     view->retry_of_created_ms = request->submit.retry_of_created_ms;
     view->uploading = request->submit.uploading;

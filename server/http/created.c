@@ -6,6 +6,7 @@
 #include "http/answer.h"
 #include "http/job_json.h"
 #include "http/stream.h"
+#include "http/traceparent.h"
 
 enum { KEY_MAX = 255 };
 
@@ -73,6 +74,13 @@ void created_fingerprint(struct fingerprint *f, const struct request *r)
         fingerprint_add(f, r->query.pairs[i].name, strlen(r->query.pairs[i].name) + 1);
         fingerprint_add(f, r->query.pairs[i].value, strlen(r->query.pairs[i].value) + 1);
     }
+}
+
+void created_origin(const struct request *r, struct job_origin *origin)
+{
+    *origin = (struct job_origin){.client = ""};
+    if (r->heads.seen[HEAD_TRACEPARENT] == 1)
+        traceparent_read(r->heads.value[HEAD_TRACEPARENT], origin->traceparent);
 }
 
 int64_t created_deadline(const struct request *r)

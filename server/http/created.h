@@ -11,6 +11,8 @@ bool created_wanted(struct request *);
 /* What makes two requests with one Idempotency-Key the same, besides their bodies: where they go and what job they ask
  * for, but not how its answer is wanted (wait, order, format). */
 void created_fingerprint(struct fingerprint *, const struct request *);
+/* Whose the job is, and of which trace: from the request's token and its traceparent. */
+void created_origin(const struct request *, struct job_origin *);
 /* The engine's deadline for r->wanted. */
 int64_t created_deadline(const struct request *);
 /* The job is there: answers with it, with its results, or waits for its end. `line` is the result of an apply or NULL

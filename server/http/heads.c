@@ -29,6 +29,7 @@ static const struct {
     [HEAD_PREFER] = {"Prefer", false},
     [HEAD_IF_MATCH] = {"If-Match", true},
     [HEAD_IF_NONE_MATCH] = {"If-None-Match", true},
+    [HEAD_TRACEPARENT] = {"traceparent", false}, /* twice is none: no reason to refuse anything */
 };
 
 /* "Content-Length : 5" is another header to libmicrohttpd, but not to every proxy before it. */

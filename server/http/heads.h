@@ -30,6 +30,7 @@ enum head {
     HEAD_PREFER,
     HEAD_IF_MATCH,
     HEAD_IF_NONE_MATCH,
+    HEAD_TRACEPARENT,
     HEADS
 };
 

@@ -94,6 +94,8 @@ void job_write(struct buf *b, const struct job_view *v, const struct blob *resul
     buf_append_json_string(b, v->function, strlen(v->function));
     buf_printf(b, ",\"kind\":\"%s\"", job_kind_name(v->kind));
     member_text(b, "name", v->options.name);
+    member_text(b, "client", v->origin.client);
+    member_text(b, "traceparent", v->origin.traceparent);
     buf_printf(b, ",\"state\":\"%s\"", job_state_name(v->state));
     member_text(b, "reason", v->reason);
     if (*v->waiting_for)

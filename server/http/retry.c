@@ -151,6 +151,9 @@ static void begin(struct request *r, const struct job_view *view)
     u->options = view->options;
     /* What the first job ran with is what is asked for, also where its function had set it; lowered ceilings hold. */
     u->asked = OPTIONS_ALL & ~(view->options.retention_s < 0 ? (unsigned)OPTION_RETENTION : 0);
+    created_origin(r, &u->origin);
+    if (!*u->origin.traceparent) /* a retry belongs to whatever the first job did */
+        memcpy(u->origin.traceparent, view->origin.traceparent, sizeof u->origin.traceparent);
     u->options.open = false;
     u->options.delay_ms = 0;
     u->retry_of = view->seq;

@@ -17,6 +17,7 @@ static void fill(struct request *r, struct engine_request *e, struct submission 
     e->submit.kind = s->kind;
     e->submit.options = s->options;
     e->submit.asked = s->asked;
+    created_origin(r, &e->submit.origin);
     e->submit.chunks = chunker_take(&s->items);
     if (r->heads.value[HEAD_IDEMPOTENCY_KEY])
         strcpy(e->submit.key, r->heads.value[HEAD_IDEMPOTENCY_KEY]); /* its length was checked */
@@ -142,6 +143,7 @@ void post_jobs_upload(struct request *r)
     u->kind = kind;
     u->options = options;
     u->asked = asked;
+    created_origin(r, &u->origin);
     u->keyed = r->heads.value[HEAD_IDEMPOTENCY_KEY] != NULL;
     created_fingerprint(&u->fingerprint, r);
     upload_start(u, kind == JOB_STARMAP);

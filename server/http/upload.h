@@ -50,6 +50,7 @@ struct upload {
     enum job_kind kind;
     struct job_options options;
     unsigned asked; /* OPTION_…: those that were given */
+    struct job_origin origin;
     int64_t retry_of, retry_of_created_ms;
     struct job_view view;
     bool replayed;    /* the key named an earlier job, which is r->seq now */

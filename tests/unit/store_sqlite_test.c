@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
 
 /* A connection of our own, as a person with the sqlite3 tool would have one; only while no store is open in this
@@ -141,10 +142,66 @@ static void what_cannot_be_opened_says_why(void **state)
 static void a_fresh_database_has_all_migrations_and_one_step_each(void **state)
 {
     struct kit *kit = *state;
-    ask_person(kit, "PRAGMA user_version", "2");
+    ask_person(kit, "PRAGMA user_version", "3");
     ask_person(kit, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE '%STRICT%'", "0");
     kit_reopen(kit, false); /* and none is applied twice */
-    ask_person(kit, "PRAGMA user_version", "2");
+    ask_person(kit, "PRAGMA user_version", "3");
+}
+
+/* A database as poold made it when it had `version` migrations, with one job of 5 items that runs. */
+static void make_old(const struct kit *kit, int version)
+{
+    char path[128], set[64];
+    sqlite3 *db;
+    kit_path(kit, "poold.db", path);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0; i < version; i++)
+        assert_int_equal(sqlite3_exec(db, schema_migrations[i], NULL, NULL, NULL), SQLITE_OK);
+    snprintf(set, sizeof set, "PRAGMA user_version = %d", version);
+    assert_int_equal(sqlite3_exec(db, set, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "INSERT INTO job VALUES (7, '0000000000000007', 'square', 3, 5, 1, 1, 0, 2, 1700000000007, 5, 0, "
+                     "0, 0, 0, 0, 1, 0, 0, 0, 1, 1000, 5, 0, 0, 0, -1, 0, 0, 0, 0, 99, 'a key', 'old', '');"
+                     "INSERT INTO chunk VALUES (7 << 32, 5, NULL, '1\n2\n3\n4\n5\n');",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void an_old_database_is_brought_up_to_date(void **state)
+{
+    (void)state;
+    for (int version = 1; version < schema_version; version++) {
+        struct kit kit = {.store = NULL};
+        struct job_view view;
+        int64_t seq;
+        uint64_t fingerprint;
+        kit_make_directory(kit.directory);
+        make_old(&kit, version);
+        kit_reopen(&kit, false);
+        assert_int_equal(store_read_job(kit.reader, 7, KIT_CREATED + 7, KIT_CREATED, &view), STORE_OK);
+        assert_string_equal(view.options.name, "old");
+        assert_int_equal(view.state, JOB_RUNNING);
+        assert_true(view.counts.total == 5 && view.counts.succeeded == 1 && view.counts.failed == 1);
+        assert_string_equal(view.origin.client, "");
+        assert_string_equal(view.origin.traceparent, "");
+        assert_int_equal(store_read_key(kit.reader, "a key", &seq, &fingerprint), STORE_OK);
+        assert_true(seq == 7 && fingerprint == 99);
+        struct store_write *write = kit_write();
+        view.state = JOB_FAILED;
+        kit_update_job(write, &view);
+        assert_int_equal(kit_commit(&kit, write), STORE_OK);
+        ask_person(&kit, "SELECT name, state, client, traceparent FROM job_status", "old|failed||");
+        ask_person(&kit, "PRAGMA integrity_check", "ok");
+        kit_reopen(&kit, true);
+        assert_int_equal(store_read_job(kit.reader, 7, 0, KIT_CREATED, &view), STORE_OK);
+        assert_int_equal(view.state, JOB_FAILED);
+        store_reader_close(&kit.reader);
+        store_close(&kit.store);
+        kit_remove_directory(kit.directory);
+    }
 }
 
 static void put_lines(struct store_write *write, uint32_t position, uint32_t first, uint32_t count, const char *lines)
@@ -490,6 +547,7 @@ int main(void)
         TEST(a_newer_database_is_refused),
         cmocka_unit_test(what_cannot_be_opened_says_why),
         TEST(a_fresh_database_has_all_migrations_and_one_step_each),
+        TEST(an_old_database_is_brought_up_to_date),
         TEST(people_read_item_results),
         TEST(people_read_cancelled_ranges),
         TEST(people_read_objects),

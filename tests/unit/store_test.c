@@ -22,6 +22,8 @@ static void a_job_comes_back_as_it_was_put(void **state)
                                        .open = true};
     strcpy(put.options.name, "späte Bilder \"x\"");
     strcpy(put.reason, "because");
+    strcpy(put.origin.client, "ci");
+    strcpy(put.origin.traceparent, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     put.counts = (struct job_counts){.total = 100, .succeeded = 20, .failed = 3, .cancelled = 4};
     put.positions = 27;
     put.retry_of = 5, put.retry_of_created_ms = 6, put.retried_by = 8, put.retried_by_created_ms = 9;
@@ -33,6 +35,8 @@ static void a_job_comes_back_as_it_was_put(void **state)
     put.counts.ready = 73; /* neither running nor waiting is committed */
     assert_memory_equal(&got.options.name, &put.options.name, sizeof got.options.name);
     assert_string_equal(got.reason, put.reason);
+    assert_string_equal(got.origin.client, put.origin.client);
+    assert_string_equal(got.origin.traceparent, put.origin.traceparent);
     assert_string_equal(got.function, "square");
     assert_memory_equal(&got.counts, &put.counts, sizeof got.counts);
     assert_int_equal(got.kind, JOB_STARMAP);

@@ -10,8 +10,8 @@
 #define SET(column, member) ", " #column " = ?"
 
 const char sqlite_job_put[] =
-    "INSERT INTO job (seq, id, function, name, reason, key, fingerprint" JOB_FIXED(JOB_COLUMN_NAME)
-        JOB_MOVING(JOB_COLUMN_NAME) ") VALUES (?, ?, ?, ?, ?, ?, ?" JOB_FIXED(MARK) JOB_MOVING(MARK) ")";
+    "INSERT INTO job (seq, id, function, name, reason, key, fingerprint, client, traceparent" JOB_FIXED(JOB_COLUMN_NAME)
+        JOB_MOVING(JOB_COLUMN_NAME) ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?" JOB_FIXED(MARK) JOB_MOVING(MARK) ")";
 /* A deleted job stays so: its expires_ms is what the reaper finds it by. */
 const char sqlite_job_update[] = "UPDATE job SET reason = ?2" JOB_MOVING(SET) " WHERE seq = ?1 AND deleted = 0";
 
@@ -34,7 +34,9 @@ void sqlite_bind_job_put(sqlite3_stmt *statement, const struct store_op *op)
     bind_text(statement, 5, view->reason);
     bind_text(statement, 6, op->key); /* NULL binds NULL */
     sqlite3_bind_int64(statement, 7, (int64_t)op->fingerprint);
-    int at = 7;
+    bind_text(statement, 8, view->origin.client);
+    bind_text(statement, 9, view->origin.traceparent);
+    int at = 9;
     JOB_FIXED(BIND)
     JOB_MOVING(BIND)
 }
@@ -64,7 +66,9 @@ bool sqlite_read_job_row(sqlite3_stmt *statement, struct job_view *view)
     read_text(statement, 2, view->function, sizeof view->function);
     read_text(statement, 3, view->options.name, sizeof view->options.name);
     read_text(statement, 4, view->reason, sizeof view->reason);
-    int at = 5;
+    read_text(statement, 5, view->origin.client, sizeof view->origin.client);
+    read_text(statement, 6, view->origin.traceparent, sizeof view->origin.traceparent);
+    int at = 7;
     JOB_FIXED(READ)
     JOB_MOVING(READ)
     store_count_ready(view);

@@ -38,6 +38,7 @@
 #define JOB_COLUMN_NAME(column, member) ", " #column
 
 /* In the order that sqlite_read_job_row() reads. */
-#define JOB_COLUMNS "seq, deleted, function, name, reason" JOB_FIXED(JOB_COLUMN_NAME) JOB_MOVING(JOB_COLUMN_NAME)
+#define JOB_COLUMNS                                                                                                    \
+    "seq, deleted, function, name, reason, client, traceparent" JOB_FIXED(JOB_COLUMN_NAME) JOB_MOVING(JOB_COLUMN_NAME)
 
 #endif
