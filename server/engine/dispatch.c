@@ -98,6 +98,7 @@ static void send_run(struct core *core, struct worker *worker, const char *items
                               .timeout_ns = (uint64_t)(job->view.options.timeout_ms * NS_PER_MS)};
     job_id_format(run.job_id, job->view.created_ms, job->view.seq);
     snprintf(run.function, sizeof run.function, "%s", function_within(worker->function, definition));
+    memcpy(run.traceparent, job->view.origin.traceparent, sizeof run.traceparent);
     if (definition) {
         uint64_t output = (uint64_t)definition->manifest->limits.output;
         if (output && output < run.value_max)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_PROTOCOL 1
+#define WIRE_PROTOCOL 2
 
 /* run.flags */
 enum { RUN_STAR = 1, RUN_ONCE = 2 /* exit after it (isolation: process) */ };

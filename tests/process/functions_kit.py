@@ -142,9 +142,9 @@ class House:
 
     # ---- HTTP ----
 
-    def ask(self, method, path, body=None, accept="application/json"):
+    def ask(self, method, path, body=None, accept="application/json", **more):
         connection = http.client.HTTPConnection(self.address, timeout=3 * PATIENCE_S)
-        headers = {"Accept": accept}
+        headers = {"Accept": accept, **more}
         if body is not None:
             headers["Content-Type"] = "application/json"
             body = json.dumps(body)

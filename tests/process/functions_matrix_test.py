@@ -9,6 +9,7 @@ told of items (pid, log, progress), limits, ceilings, and functions that do not 
 its size, and nothing is left running. PATTERN chooses checks by name; FUNCTIONS_TEST_TIMES=1 tells how long each took.
 """
 import datetime
+import json
 import os
 import sys
 import threading
@@ -404,6 +405,19 @@ def scrubbed(kind):
     return check
 
 
+def traced(kind):
+    """The header of the submission, in each item of the job; the next job's items know nothing of it."""
+    def check(house):
+        trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-%016x-01" % (1 + sorted(KINDS).index(kind))
+        body = {"function": KINDS[kind], "map": [{"do": "trace"}] * 5, "chunksize": 3}
+        for header, expected in (({"traceparent": trace}, trace), ({}, None), ({"traceparent": trace + "-no"}, None)):
+            status, text = house.ask("POST", "/v1/jobs", body, **header)
+            expect(status == 202 and json.loads(text)["traceparent"] == expected, status, text)
+            lines = house.results(json.loads(text)["id"])
+            expect([line.get("value", line) for line in lines] == [expected] * 5, header, lines)
+    return check
+
+
 def tried_again(kind):
     def check(house):
         job = house.submit(KINDS[kind], {"do": "attempt", "note": "again-" + kind, "n": 7}, kind="apply", max_attempts=2,
@@ -532,7 +546,7 @@ def checks():
     listed += [("start: " + name, starts_late(name)) for name in LATE]
     each = (("isolation", isolated), ("cancel", cancelled), ("unchanged", unchanged), ("live log", live_log),
             ("ceilings", capped), ("processor time", cpu), ("environment", scrubbed), ("tried again", tried_again),
-            ("concurrency 1", alone))
+            ("concurrency 1", alone), ("trace", traced))
     listed += [("%s, %s" % (title, kind), make(kind)) for title, make in each for kind in KINDS
                if (title, kind) != ("environment", "plugin")]  # it lives in the worker's
     listed += [("unchanged, " + kind, unchanged(kind)) for kind in ("argument", "text", "bytes")]

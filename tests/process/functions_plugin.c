@@ -293,6 +293,10 @@ static int deed(const struct poold_host *host, struct poold_call *call, const ch
         return progress(host, call, item);
     if (DO("pid"))
         return poold_integer(host, call, getpid());
+    if (DO("trace")) {
+        const char *trace = host->traceparent(call);
+        return trace ? host->value_text(call, trace, strlen(trace)) : host->value(call, "null", 4);
+    }
     if (DO("alone"))
         return alone(host, call, item);
     if (DO("attempt"))

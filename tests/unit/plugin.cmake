@@ -2,7 +2,7 @@
 if(TARGET poold_runtimes)
   set(plugin_deeds ${CMAKE_BINARY_DIR}/tests/plugin_deeds)
   set(how 0)
-  foreach(name good version symbol crashes refuses hangs devours later small twice nothing)
+  foreach(name good version symbol crashes refuses hangs devours later small twice nothing old)
     add_library(plugin_${name} MODULE plugin_deeds.c)
     target_include_directories(plugin_${name} PRIVATE ${CMAKE_SOURCE_DIR}/workers/sdk)
     target_compile_definitions(plugin_${name} PRIVATE HOW=${how})
@@ -11,6 +11,9 @@ if(TARGET poold_runtimes)
     list(APPEND plugin_targets plugin_${name})
     math(EXPR how "${how} + 1")
   endforeach()
+
+  # Of those that have been built before now none is to be built again: this one is made with the header of then.
+  target_include_directories(plugin_old BEFORE PRIVATE sdk_0_2)
 
   poold_unit(plugin poold_runtimes PkgConfig::JANSSON)
   target_compile_definitions(plugin_test PRIVATE

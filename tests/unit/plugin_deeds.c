@@ -18,6 +18,7 @@
 #define SMALL 8     /* a struct that is too small */
 #define TWICE 9     /* two functions of one name */
 #define NOTHING 10  /* no function at all */
+#define OLD 11      /* made with an earlier header of this version: what it knows of poold_host is smaller */
 
 #if HOW != SYMBOL
 
@@ -106,6 +107,18 @@ static int facts(const struct poold_host *host, struct poold_call *call, const c
     return host->value(call, text, (size_t)size);
 }
 
+/* The trace of the job; null without one. */
+static int trace(const struct poold_host *host, struct poold_call *call, const char *item, size_t length)
+{
+    (void)item, (void)length;
+#if HOW == OLD
+    return host->error(call, "made before there were traces");
+#else
+    const char *given = POOLD_HAS(host, traceparent) ? host->traceparent(call) : "an older poold";
+    return given ? host->value_text(call, given, strlen(given)) : host->value(call, "null", 4);
+#endif
+}
+
 static int devours(const struct poold_host *host, struct poold_call *call, const char *item, size_t length)
 {
     int64_t mib = 0;
@@ -160,6 +173,7 @@ static const struct poold_function functions[] = {
     ONE("fails", fails, NULL, NULL),
     ONE("silent", silent, NULL, NULL),
     STAR("facts", facts),
+    ONE("trace", trace, NULL, NULL),
     ONE("devours", devours, NULL, NULL),
     ONE("spins", spins, NULL, NULL),
     ONE("opens", opens, NULL, NULL),

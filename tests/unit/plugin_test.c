@@ -71,6 +71,7 @@ static struct plugin *open_good(const char *more)
 }
 
 static char progress[64];
+static const char *traceparent; /* of the job that is asked for */
 
 static void note_progress(struct call *call, const char *json, size_t length)
 {
@@ -91,6 +92,7 @@ static const char *ask(const struct plugin *plugin, const char *name, const char
                         .name = name,
                         .function = function,
                         .job_id = "j1",
+                        .traceparent = traceparent,
                         .index = 5,
                         .progress = note_progress,
                         .value = value,
@@ -208,6 +210,36 @@ static void surroundings(void **state)
     plugin_close(&plugin);
     plugin_close(&other);
     unsetenv("MODE");
+}
+
+static void the_trace_is_told(void **state)
+{
+    (void)state;
+    struct plugin *plugin = open_good("");
+    expect(plugin, "trace", "1", "null");
+    traceparent = "";
+    expect(plugin, "trace", "1", "null");
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    expect(plugin, "trace", "1", "\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"");
+    traceparent = NULL;
+    plugin_close(&plugin);
+}
+
+/* Made with the header of 0.2, whose poold_host ends sooner: all that it has goes on as it was. */
+static void an_older_one_goes_on(void **state)
+{
+    (void)state;
+    char expected[200];
+    struct plugin *plugin;
+    assert_int_equal(open_named("old", ", \"environment\": [\"MODE=fast\"]", &plugin), 0);
+    expect(plugin, "echo", "{\"a\":[1,2]}", "{\"a\":[1,2]}");
+    expect(plugin, "shout", "\"abc\"", "\"ABC\"");
+    expect(plugin, "walk", "{\"m\":0,\"n\":[1, \"a\" ,[22],{}]}", "107");
+    expect(plugin, "fails", "1", "! error no such picture");
+    expect(plugin, "trace", "1", "! error made before there were traces");
+    snprintf(expected, sizeof expected, "[\"j1\",5,2,0,null,\"fast\",\"%s\"]", folder);
+    expect(plugin, "facts", "1", expected);
+    plugin_close(&plugin);
 }
 
 /* What the plugins that are given MARK have done: '+' initialised, '-' finalised. */
@@ -477,6 +509,8 @@ int main(void)
         cmocka_unit_test_setup(functions_are_told, new_board),
         cmocka_unit_test_setup(values_and_errors, new_board),
         cmocka_unit_test_setup(surroundings, new_board),
+        cmocka_unit_test_setup(the_trace_is_told, new_board),
+        cmocka_unit_test_setup(an_older_one_goes_on, new_board),
         cmocka_unit_test_setup(initialised_and_finalised, new_board),
         cmocka_unit_test_setup(a_later_header_of_this_version, new_board),
         cmocka_unit_test_setup(the_example, new_board),

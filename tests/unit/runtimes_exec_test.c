@@ -125,7 +125,8 @@ static struct runner *open_runner(const char *json)
     return runner;
 }
 
-static const struct assignment usual = {.function = "f", .job_id = "job_1", .attempt = 1, .value_max = VALUE_BYTES_MAX};
+static const struct assignment usual = {
+    .function = "f", .job_id = "job_1", .traceparent = "", .attempt = 1, .value_max = VALUE_BYTES_MAX};
 
 static bool run_with(struct runner *runner, const struct assignment *assignment, const char *item)
 {
@@ -466,6 +467,25 @@ static void the_environment_is_what_is_declared(void **state)
     buf_free(&expected);
 }
 
+/* One runner, jobs in turn: what one of them has is not the next one's. */
+static void a_trace_is_its_jobs_alone(void **state)
+{
+    (void)state;
+    struct assignment traced = usual;
+    traced.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    setenv("TRACEPARENT", "of poold itself", 1);
+    struct runner *runner = open_runner("{\"name\":\"f\",\"command\":[\"sh\",\"-c\",\"echo ${TRACEPARENT-none}\"],"
+                                        "\"output\":\"text\",\"environment\":[\"TRACEPARENT\"]}");
+    run_with(runner, &usual, "1");
+    gave("\"none\"");
+    run_with(runner, &traced, "1");
+    gave("\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"");
+    run_with(runner, &usual, "1");
+    gave("\"none\"");
+    runner_close(&runner);
+    unsetenv("TRACEPARENT");
+}
+
 static void nothing_of_ours_is_inherited(void **state)
 {
     (void)state;
@@ -676,6 +696,7 @@ int main(void)
         cmocka_unit_test(processor_time_is_limited),
         cmocka_unit_test(files_are_limited),
         cmocka_unit_test(the_environment_is_what_is_declared),
+        cmocka_unit_test(a_trace_is_its_jobs_alone),
         cmocka_unit_test(nothing_of_ours_is_inherited),
         cmocka_unit_test(logs_are_cut_with_a_mark),
         cmocka_unit_test(progress_is_passed_on),

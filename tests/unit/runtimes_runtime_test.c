@@ -84,6 +84,7 @@ static const char lab_py[] = "import asyncio, ctypes, json, multiprocessing, os,
                              "def tells(x):\n"
                              "    poold.progress({'done': x})\n"
                              "    return [poold.index(), poold.attempt(), poold.job(), poold.deadline() is not None]\n"
+                             "def traced(x): return poold.traceparent()\n"
                              "def dies(x):\n"
                              "    if x < 0: os.kill(os.getpid(), -x)\n"
                              "    return x\n"
@@ -292,7 +293,7 @@ static int set_up(void **state)
                               .stop_fd = eventfd(0, EFD_CLOEXEC),
                               .grace_ms = 300,
                               .runtimes = LAUNCHERS};
-    lab->assignment = (struct assignment){.job_id = "j1", .attempt = 1, .value_max = 1 << 20};
+    lab->assignment = (struct assignment){.job_id = "j1", .traceparent = "", .attempt = 1, .value_max = 1 << 20};
     *state = lab;
     return 0;
 }
@@ -506,6 +507,11 @@ static void test_output(void **state)
     lab->assignment.timeout_ns = 60LL * SECOND;
     run_items(lab, "tells", "7");
     expect_item(lab, 0, "[100,1,\"j1\",true]");
+    run_items(lab, "traced", "7");
+    expect_item(lab, 0, "null");
+    lab->assignment.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    run_items(lab, "traced", "7 8");
+    expect_item(lab, 1, "\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"");
 }
 
 static void test_initializer(void **state)

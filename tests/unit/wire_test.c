@@ -148,7 +148,7 @@ static void test_message_bytes(void **state)
     assert_memory_equal(body, expected, sizeof expected);
 }
 
-/* `run` ends in two texts: their lengths may not lie. */
+/* `run` ends in texts: their lengths may not lie. */
 static void test_message_texts(void **state)
 {
     (void)state;
@@ -157,7 +157,8 @@ static void test_message_texts(void **state)
     fill_run(&run, 0);
     strcpy(run.job_id, "abc");
     strcpy(run.function, "echo");
-    const size_t length = message_run_encode(&run, body), job_id = length - (2 + 4) - (2 + 3);
+    strcpy(run.traceparent, "00-1");
+    const size_t length = message_run_encode(&run, body), job_id = length - (2 + 4) - (2 + 4) - (2 + 3);
     assert_int_equal(body[job_id], 3);
     assert_int_equal(message_run_decode(&again, body, length), 0);
     body[job_id + 2 + 1] = '\0';

@@ -34,6 +34,7 @@ struct call {
     const char *name; /* of the function, for messages */
     const struct function *function; /* the one that is called */
     const char *job_id;
+    const char *traceparent; /* of the job: W3C Trace Context; "" or NULL when it has none */
     uint32_t index;      /* of the item in its job */
     int64_t deadline_ns; /* clock_mono_ns by which it must have ended; 0 = none */
     /* shows `json` as how far the item is; may be NULL */

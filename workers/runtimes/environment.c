@@ -75,6 +75,16 @@ void environment_set(struct environment *environment, const char *name, const ch
     set(environment, name, strlen(name), value);
 }
 
+void environment_unset(struct environment *environment, const char *name)
+{
+    unsigned place = place_of(environment, name, strlen(name));
+    if (place == environment->count)
+        return;
+    free(environment->list[place]);
+    environment->list[place] = environment->list[--environment->count];
+    environment->list[environment->count] = NULL;
+}
+
 const char *environment_get(const struct environment *environment, const char *name)
 {
     size_t length = strlen(name);

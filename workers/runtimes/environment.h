@@ -14,6 +14,8 @@ struct environment {
 void environment_begin(struct environment *, const struct manifest *);
 /* Adds a name or replaces its value. */
 void environment_set(struct environment *, const char *name, const char *value);
+/* Does nothing when it is not there. */
+void environment_unset(struct environment *, const char *name);
 /* NULL when it is not there. */
 const char *environment_get(const struct environment *, const char *name);
 void environment_free(struct environment *);

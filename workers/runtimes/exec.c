@@ -26,6 +26,10 @@ static void set_environment(struct exec_run *run)
     snprintf(number, sizeof number, "%" PRIu32, run->assignment->attempt);
     environment_set(environment, "POOLD_ATTEMPT", number);
     environment_set(environment, "POOLD_FUNCTION", run->assignment->function);
+    if (*run->assignment->traceparent)
+        environment_set(environment, "TRACEPARENT", run->assignment->traceparent);
+    else
+        environment_unset(environment, "TRACEPARENT"); /* the last job's, or what poold itself was started with */
 }
 
 static int start(struct exec_run *run, struct error *error)

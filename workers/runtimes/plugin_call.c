@@ -55,6 +55,12 @@ static const char *job_id(const struct poold_call *it)
     return it->call->job_id ? it->call->job_id : "";
 }
 
+static const char *traceparent(const struct poold_call *it)
+{
+    const char *given = it->call->traceparent;
+    return given && *given ? given : NULL;
+}
+
 static uint32_t item_index(const struct poold_call *it)
 {
     return it->call->index;
@@ -150,6 +156,7 @@ const struct poold_host plugin_host = {
     .member = read_member,
     .call = call_object,
     .map = map_object,
+    .traceparent = traceparent,
 };
 
 /* Its word against what it said before: -1 needs an error, 0 a value. */

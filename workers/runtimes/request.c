@@ -27,7 +27,10 @@ static void append_tail(struct exchange *exchange)
         buf_append_text(request, "null");
     buf_append_text(request, ",\"job\":");
     buf_append_json_string(request, assignment->job_id, strlen(assignment->job_id));
-    buf_printf(request, ",\"index\":%u}\n", exchange->tasks[exchange->first].index);
+    buf_printf(request, ",\"index\":%u", exchange->tasks[exchange->first].index);
+    if (*assignment->traceparent) /* digits and dashes: nothing to escape */
+        buf_printf(request, ",\"traceparent\":\"%s\"", assignment->traceparent);
+    buf_append_text(request, "}\n");
 }
 
 void request_write(struct exchange *exchange)

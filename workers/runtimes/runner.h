@@ -27,6 +27,7 @@ struct task {
 struct assignment {
     const char *function; /* its name within the manifest (of an exec: the manifest's own) */
     const char *job_id;
+    const char *traceparent; /* of the job; "" when it has none */
     bool star;            /* items are argument arrays of a starmap */
     bool once;            /* isolation: process */
     uint32_t attempt;

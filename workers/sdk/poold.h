@@ -47,6 +47,7 @@
  * Changes
  *   version 1    poold 0.1    first release
  *                poold 0.2    host: call, map (ask POOLD_HAS(host, call) if it has to run with 0.1, too)
+ *                poold 0.3    host: traceparent (POOLD_HAS(host, traceparent))
  */
 #ifndef POOLD_H
 #define POOLD_H
@@ -126,6 +127,10 @@ struct poold_host {
      * beside others takes turns: {"object":"locks/arrays/NAME","op":"acquire","wait":null}, and "release". NULL, with
      * the error set, when there is no such object. */
     void *(*map)(struct poold_call *, const char *object, size_t *length, char *typecode);
+
+    /* The trace that the item's job belongs to, as W3C Trace Context writes it ("00-…-…-01"): the parent of whatever
+     * span the function opens. NULL when the job came without one. (Since 0.3.) */
+    const char *(*traceparent)(const struct poold_call *);
 };
 
 /* 0 after an answer with host->value or host->value_text, -1 after an error. `item` is one valid JSON value, `length`

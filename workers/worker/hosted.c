@@ -186,6 +186,7 @@ static void prepare(struct hosted *hosted, struct worker *worker, const struct m
     hosted->assignment = (struct assignment){
         .function = run->function,
         .job_id = run->job_id,
+        .traceparent = run->traceparent,
         .star = run->flags & RUN_STAR,
         .once = run->flags & RUN_ONCE,
         .attempt = run->attempt,

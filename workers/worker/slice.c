@@ -225,6 +225,7 @@ static void prepare(struct slice *slice, struct worker *worker, const struct mes
                                 .name = run->function,
                                 .function = slice->function,
                                 .job_id = run->job_id,
+                                .traceparent = run->traceparent,
                                 .progress = say_progress,
                                 .ask = ask,
                                 .value_max = value_max,

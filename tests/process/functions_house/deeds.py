@@ -202,6 +202,10 @@ def environ(item):
     return dict(os.environ)
 
 
+def trace(item):
+    return os.environ.get("TRACEPARENT")
+
+
 def descriptors(item):
     """Where every open descriptor leads to, but for the one that lists them."""
     found = {}

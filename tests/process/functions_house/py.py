@@ -8,6 +8,7 @@ import deeds
 import poold
 
 deeds.REPLIES = 4
+deeds.trace = lambda item: poold.traceparent()
 print("printed while it was imported")
 atexit.register(print, "printed at the end")
 

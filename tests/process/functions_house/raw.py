@@ -44,6 +44,8 @@ def answer(channel, request):
         write(channel, dict(reply, log="said over the channel\n", stream="stderr"))
     elif item["do"] == "request":
         return write(channel, dict(reply, value=request))
+    elif item["do"] == "trace":
+        return write(channel, dict(reply, value=request.get("traceparent")))
     elif item["do"] == "wrong_value":
         return channel.sendall(b'{"id":%d,"value":[1,2}\n' % request["id"])
     elif item["do"] == "no_value":

@@ -3,14 +3,15 @@
  *
  *     const poold = require('poold');      // in an ES module: the global `poold`
  *     poold.progress(0.5);                 // any JSON; shown as the item's progress
- *     poold.job; poold.index; poold.attempt; poold.deadline
+ *     poold.job; poold.index; poold.attempt; poold.deadline; poold.traceparent
  *
  *     new poold.Queue('results').put(7);   // shared with other tasks: see poold_objects.js and workers/README.md
  *
- * `deadline` is in seconds since 1970, null without a time-out. Without a launcher (in a function's own tests), and
+ * `deadline` is in seconds since 1970, null without a time-out; `traceparent` is the trace that the job belongs to (W3C
+ * Trace Context), null if it came without one. Without a launcher (in a function's own tests), and
  * between items, all are null and progress goes nowhere. */
 
-let source = null; // the launcher: { item: () => {job, index, attempt, deadline} or null, progress: (value) => {} }
+let source = null; // the launcher: { item: () => {job, index, attempt, deadline, traceparent} or null, progress: (value) => {} }
 
 function of(name) {
     const item = source && source.item();
@@ -22,6 +23,7 @@ module.exports = {
     get index() { return of('index'); },
     get attempt() { return of('attempt'); },
     get deadline() { return of('deadline'); },
+    get traceparent() { return of('traceparent'); },
     progress(value) {
         if (source) source.progress(value);
     },

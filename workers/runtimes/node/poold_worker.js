@@ -149,6 +149,7 @@ const current = {
     get job() { return batch.job; },
     get index() { return batch.index + place; },
     get attempt() { return batch.attempt; },
+    get traceparent() { return batch.traceparent ?? null; },
     // What poold says holds for the batch's first item; each has as much time.
     get deadline() { return batch.deadline === null ? null : batch.deadline + (now - started) / 1000; },
 };

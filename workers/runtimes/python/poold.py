@@ -29,7 +29,7 @@ _LATER = {
     "poold_memory": ("Value", "Array"),
 }
 
-__all__ = ["progress", "job", "index", "attempt", "deadline", *sum(_LATER.values(), ())]
+__all__ = ["progress", "job", "index", "attempt", "deadline", "traceparent", *sum(_LATER.values(), ())]
 
 PROGRESS_BYTES_MAX = 16 * 1024
 
@@ -37,8 +37,8 @@ PROGRESS_BYTES_MAX = 16 * 1024
 class _Context:
     """The item that runs; kept by poold_worker, which only moves `id` and `now_ns` from item to item."""
 
-    __slots__ = ("id", "first_id", "first_index", "job", "attempt", "deadline", "began_ns", "now_ns", "called",
-                 "posted", "send")
+    __slots__ = ("id", "first_id", "first_index", "job", "attempt", "deadline", "traceparent", "began_ns", "now_ns",
+                 "called", "posted", "send")
 
     def __init__(self):
         self.id = None  # None: no item runs
@@ -80,6 +80,12 @@ def deadline():
     if _context.id is None or _context.deadline is None:
         return None
     return _context.deadline + (_context.now_ns - _context.began_ns) / 1e9
+
+
+def traceparent():
+    """The trace that the job belongs to (W3C Trace Context), the parent of whatever span the item opens; None: it came
+    without one."""
+    return _context.traceparent if _context.id is not None else None
 
 
 def __getattr__(name):

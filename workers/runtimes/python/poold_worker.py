@@ -74,6 +74,7 @@ def run_batch(call, request):
     item_context.job = request["job"]
     item_context.attempt = request["attempt"]
     item_context.deadline = request["deadline"]
+    item_context.traceparent = request.get("traceparent")
     item_context.began_ns = now = Answers.noticed_ns = clock()
     try:
         for item in request["items"]:
