@@ -291,6 +291,20 @@ def options(house):
         expect(pool.apply("echo", (1,), delay=0.05) == 1, "a call with a job of its own")
 
 
+def traces(house):
+    one, two = ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b%d-01" % n for n in (1, 2))
+    os.environ["TRACEPARENT"] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b9-01"  # nobody has asked for that
+    with Pool(url=house.relay.url) as pool:
+        results = [pool.apply_async("calc.traced", (1,), **options)
+                   for options in ({}, {"traceparent": one}, {"traceparent": two}, {"traceparent": one}, {})]
+        expect([result.get(PATIENCE_S) for result in results] == [None, one, two, one, None], "whose trace is it?")
+        expect(pool.map("calc.traced", range(3), traceparent=one) == [one] * 3, "map")
+    with Pool(url=house.relay.url, traceparent=two) as pool:
+        expect(list(pool.imap("calc.traced", iter(range(3)))) == [two] * 3, "all calls of the pool")
+        result = pool.map_async("calc.traced", [1], traceparent=one)
+        expect(result.get(PATIENCE_S) == [one] and job_of(house, result)["traceparent"] == one, "of one call")
+
+
 # ---- errors ----
 
 
@@ -581,7 +595,7 @@ def killed(house):
 
 
 CHECKS = [readme_table, readme_blocks, documentation_example, documentation_reference, documentation_tour, names, order,
-          arguments, not_json, options, errors, timeouts, callbacks, endless, early, close_join, terminate,
+          arguments, not_json, options, traces, errors, timeouts, callbacks, endless, early, close_join, terminate,
           program_ends, lost_answers, cut_connections, nobody_there, killed]
 
 

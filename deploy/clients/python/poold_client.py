@@ -37,7 +37,7 @@ from multiprocessing import TimeoutError  # pylint: disable=redefined-builtin
 __all__ = ["Pool", "AsyncResult", "MapResult", "IMapIterator", "RemoteError", "PooldError", "TimeoutError"]
 
 OPTIONS = frozenset(("chunksize", "processes", "timeout", "max_attempts", "backoff", "priority", "isolation",
-                     "fail_fast", "delay", "retention", "name"))
+                     "fail_fast", "delay", "retention", "name", "traceparent"))
 BATCH_BYTES, BATCH_ITEMS = 1 << 20, 100_000  # of one request
 QUEUE_BYTES = 4 << 20  # what an iterable may be ahead of the socket
 AHEAD_ITEMS, AHEAD_BYTES = 10_000, 64 << 20  # what imap's iterable may be ahead of what was taken from imap
@@ -402,10 +402,12 @@ class _Job:
             self.finish()
             return
         rest = {**self.options, "open": not last}
+        headers = {"Idempotency-Key": self.key}
+        if "traceparent" in rest:
+            headers["traceparent"] = rest.pop("traceparent")
         body = b'{"function":%b,"%b":[%b],%b' % (_json(self.function), self.kind.encode(), b",".join(batch),
                                                  _json(rest)[1:])
-        view = self.service.insist(
-            lambda: self.service.once("POST", "/v1/jobs", body, {"Idempotency-Key": self.key}))
+        view = self.service.insist(lambda: self.service.once("POST", "/v1/jobs", body, headers))
         with self.changed:
             self.id, self.closed, self.total = view["id"], last, len(batch)
             self.changed.notify_all()
@@ -886,7 +888,7 @@ class Pool:
 
     processes: the most workers that each job may hold at once (None: all). retry: for how many seconds the service may
     be away. All further keywords are options of jobs (timeout=, max_attempts=, backoff=, priority=, isolation=,
-    fail_fast=, delay=, retention=, name=), for all calls or, given to a method, for one."""
+    fail_fast=, delay=, retention=, name=, traceparent=), for all calls or, given to a method, for one."""
 
     def __init__(self, processes=None, url=None, token=None, *, retry=60.0, **defaults):
         if not (url is None or isinstance(url, str)) or "initializer" in defaults or "maxtasksperchild" in defaults:

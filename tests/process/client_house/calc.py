@@ -55,3 +55,8 @@ def marked(x):
 def die(x):
     import os
     os.abort()
+
+
+def traced(_):
+    import poold
+    return poold.traceparent()
