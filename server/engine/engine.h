@@ -199,9 +199,10 @@ struct engine_counters {
     struct histogram jobs_took[JOB_KINDS]; /* by job_kind: from acceptance until the end is committed */
 };
 
-/* Items that ended, of one function. */
+/* Of one function: items that ended, and how long its workers were busy with them. */
 struct function_counters {
     uint64_t succeeded, failed, cancelled;
+    uint64_t run_ns;
 };
 struct engine_function {
     char name[65];

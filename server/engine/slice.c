@@ -150,6 +150,7 @@ static void observe(struct core *core, const struct worker *worker, uint64_t bus
         return;
     int64_t busy = busy_ns < (uint64_t)most ? (int64_t)busy_ns : most;
     histogram_add(&core->counters.item_run, worker->received, busy / worker->received);
+    worker->function->items.run_ns += (uint64_t)busy;
 }
 
 void core_worker_result(struct core *core, unsigned slot, unsigned generation, const struct message_result *result,

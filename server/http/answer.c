@@ -38,7 +38,7 @@ void request_answer_response(struct request *r, unsigned status, struct MHD_Resp
     MHD_destroy_response(response);
     CHECK(queued == MHD_YES, "an answer %u was refused by libmicrohttpd", status);
     r->answered = true;
-    r->http->answers[status / 100 < 6 ? status / 100 : 0]++;
+    tally_add(&r->http->answers, r->method, r->head, status);
 }
 
 void request_answer(struct request *r, unsigned status, const char *type, struct buf *document)

@@ -35,7 +35,7 @@ static void answer_early(struct request *r)
     (void)sent; /* nothing was sent before, so it fits; if not, the client sees a cut */
     shutdown(r->connection->fd, SHUT_WR);
     r->early = true;
-    r->http->answers[status / 100]++;
+    tally_add(&r->http->answers, r->method, r->head, status);
     connection_phase(r->connection, PHASE_LINGER);
     buf_free(&document);
     buf_free(&all);

@@ -61,6 +61,7 @@ struct connection *connection_new(struct http *http, int fd, const struct sockad
                  connections_of(http, &c->address) >= http->config->max_connections_per_address;
     LIST_INSERT_HEAD(&http->connections, c, link);
     http->connection_count++;
+    http->connections_accepted++;
     /* A peer that vanished without a word is noticed when a heartbeat is not acknowledged. The same limit cuts one that
      * reads nothing, and who reads a stream may well be busy with what it has: so it is generous. */
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(unsigned){USER_TIMEOUT_MS}, sizeof(unsigned));

@@ -36,6 +36,13 @@ void exposition_sample(struct buf *b, const char *name, const char *label, const
     buf_printf(b, "} %" PRIu64 "\n", number);
 }
 
+void exposition_seconds(struct buf *b, const char *name, const char *label, const char *value, uint64_t ns)
+{
+    buf_printf(b, "%s{", name);
+    put_label(b, label, value);
+    buf_printf(b, "} %.15g\n", (double)ns / 1e9);
+}
+
 void exposition_sample_of_two(struct buf *b, const char *name, const char *label, const char *value, const char *second,
                               const char *second_value, uint64_t number)
 {

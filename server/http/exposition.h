@@ -11,6 +11,8 @@ void exposition_family(struct buf *, const char *name, const char *type, const c
 /* A family of one sample without labels. */
 void exposition_one(struct buf *, const char *name, const char *type, const char *help, double value);
 void exposition_sample(struct buf *, const char *name, const char *label, const char *value, uint64_t number);
+/* A counter of seconds that is kept in ns. */
+void exposition_seconds(struct buf *, const char *name, const char *label, const char *value, uint64_t ns);
 void exposition_sample_of_two(struct buf *, const char *name, const char *label, const char *value, const char *second,
                               const char *second_value, uint64_t number);
 /* The samples of a histogram, in seconds; label NULL: none. */

@@ -1,4 +1,5 @@
 /* GET /metrics: Prometheus' text format. */
+#include "base/config.h"
 #include "base/job.h"
 #include "base/self.h"
 #include "http/exposition.h"
@@ -26,12 +27,19 @@ static void write_jobs(struct buf *b, const struct engine_pool *p)
 static void write_functions(struct buf *b, const struct engine_pool *p)
 {
     static const char name[] = "poold_function_items_total";
+    static const char busy[] = "poold_function_run_seconds_total";
     exposition_family(b, name, "counter", "Items ended, by function and outcome.");
     for (unsigned i = 0; i < p->function_count; i++) {
         const struct engine_function *f = &p->function_counters[i];
         exposition_sample_of_two(b, name, "function", f->name, "outcome", "succeeded", f->items.succeeded);
         exposition_sample_of_two(b, name, "function", f->name, "outcome", "failed", f->items.failed);
         exposition_sample_of_two(b, name, "function", f->name, "outcome", "cancelled", f->items.cancelled);
+    }
+    exposition_family(b, busy, "counter",
+                      "Time that workers were busy with items of a function; without those whose worker died.");
+    for (unsigned i = 0; i < p->function_count; i++) {
+        const struct engine_function *f = &p->function_counters[i];
+        exposition_seconds(b, busy, "function", f->name, f->items.run_ns);
     }
 }
 
@@ -47,6 +55,21 @@ static void write_times(struct buf *b, const struct engine_counters *c)
     for (int kind = JOB_MAP; kind < JOB_KINDS; kind++)
         exposition_histogram(b, "poold_job_submit_to_result_seconds", "kind", job_kind_name((enum job_kind)kind),
                              &c->jobs_took[kind]);
+}
+
+/* What an operator has to look at, each 0 or 1. */
+static void write_states(struct buf *b, const struct engine_pool *p)
+{
+    exposition_one(b, "poold_draining", "gauge", "1: the service is shutting down.", p->draining);
+    exposition_one(b, "poold_pool_stuck", "gauge",
+                   "1: all workers wait for shared objects while items are ready; /v1/pool says more.", *p->stuck != 0);
+    exposition_one(b, "poold_functions_refused", "gauge",
+                   "1: the manifests as they were last read are wrong, those before them are in force.",
+                   *p->functions_problem != 0);
+    exposition_one(b, "poold_store_full", "gauge", "1: nothing is accepted, the disk has less than --min-free.",
+                   p->storage_full);
+    exposition_one(b, "poold_store_failed", "gauge", "1: nothing is accepted since the storage failed.",
+                   p->storage_failed);
 }
 
 static void write_workers(struct buf *b, const struct engine_pool *p)
@@ -90,19 +113,22 @@ static void write_store(struct buf *b, const struct store_stats *s)
                       "Time that transactions took until they were synced, also those that failed.");
     exposition_histogram(b, "poold_store_commit_seconds", NULL, NULL, &s->commit);
     exposition_one(b, "poold_store_wal_bytes", "gauge", "Size of the write-ahead log.", (double)s->wal_bytes);
+    exposition_one(b, "poold_store_database_bytes", "gauge", "Size of the database, without the write-ahead log.",
+                   (double)s->database_bytes);
     exposition_one(b, "poold_store_free_bytes", "gauge", "Free space of the file system.", (double)s->free_bytes);
 }
 
 static void write_http(struct buf *b, const struct http *http)
 {
-    static const char *const classes[] = {"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"};
     exposition_one(b, "poold_http_connections", "gauge", "Open connections.", http->connection_count);
-    exposition_one(b, "poold_http_waiting", "gauge", "Streams and waiting requests.", http->waiting);
+    exposition_one(b, "poold_http_streams", "gauge", "Streams of results that are open.", http->streams);
+    exposition_one(b, "poold_http_waiting", "gauge", "Streams and waiting requests, of --max-streams.", http->waiting);
+    exposition_one(b, "poold_http_connections_accepted_total", "counter", "Connections accepted.",
+                   (double)http->connections_accepted);
     exposition_one(b, "poold_http_connections_refused_total", "counter", "Connections refused at the cap.",
                    (double)http->connections_refused);
-    exposition_family(b, "poold_http_answers_total", "counter", "Answers, by class of status.");
-    for (int i = 2; i < 6; i++)
-        exposition_sample(b, "poold_http_answers_total", "class", classes[i], http->answers[i]);
+    exposition_family(b, "poold_http_requests_total", "counter", "Requests answered, by method and status.");
+    tally_write(b, "poold_http_requests_total", &http->answers);
 }
 
 /* The names that all of Prometheus' clients use. */
@@ -132,10 +158,13 @@ static void show(struct request *r)
         return;
     }
     const struct engine_pool *pool = r->ask.engine.pool.pool;
+    exposition_family(&document, "poold_build_info", "gauge", "1; which version this is.");
+    exposition_sample(&document, "poold_build_info", "version", POOLD_VERSION, 1);
     write_jobs(&document, pool);
     write_functions(&document, pool);
     write_times(&document, &pool->counters);
     write_workers(&document, pool);
+    write_states(&document, pool);
     write_objects(&document, &pool->objects);
     write_store(&document, &pool->store);
     write_http(&document, r->http);

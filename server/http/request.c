@@ -94,6 +94,7 @@ void request_completed(struct request *r)
 {
     request_drop_body(r);
     r->http->waiting -= r->counted;
+    r->http->streams -= r->stream != NULL;
     r->counted = false;
     r->connection->request = NULL;
     connection_phase(r->connection, PHASE_IDLE);
@@ -288,6 +289,7 @@ bool request_begin(struct request *r, const char *method, const char *version)
     connection_phase(r->connection, r->heads.seen[HEAD_CONTENT_LENGTH] || r->heads.seen[HEAD_TRANSFER_ENCODING]
                                         ? PHASE_BODY
                                         : PHASE_BUSY);
+    r->method = method_of(method);
     r->head = strcmp(method, "HEAD") == 0;
     if (!heads_check_framing(&r->heads, version, &r->problem))
         return answer_now(r);

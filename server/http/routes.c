@@ -155,7 +155,7 @@ static const struct {
                {"PATCH", METHOD_PATCH}, {"PUT", METHOD_PUT},  {"OPTIONS", METHOD_OPTIONS}};
 enum { METHODS = sizeof methods / sizeof *methods };
 
-static enum method method_of(const char *name)
+enum method method_of(const char *name)
 {
     for (int i = 0; i < METHODS; i++)
         if (strcmp(methods[i].name, name) == 0)
@@ -229,7 +229,6 @@ bool route_find(struct request *r, const char *method)
     unsigned allowed = 0;
     if (end - path > 1 && end[-1] == '/')
         end--; /* a trailing slash is accepted */
-    r->method = method_of(method);
     for (unsigned i = 0; i < ROUTES + object_route_count; i++) {
         const struct route *route = i < ROUTES ? &routes[i] : &object_routes[i - ROUTES].route;
         if (!match(r, path, end, route->pattern))

@@ -21,8 +21,10 @@ struct route {
     request_step *upload; /* NDJSON: called when the head is complete; sets r->upload or the problem */
 };
 
-/* Sets route, method and the path's parameters, and parses the query. False with the problem; for a wrong method the
- * Allow header is set. */
+/* 0: none that is known here. HEAD is a GET. */
+enum method method_of(const char *name);
+/* Of a request whose method is set: sets route and the path's parameters, and parses the query. False with the problem;
+ * for a wrong method the Allow header is set. */
 bool route_find(struct request *, const char *method);
 
 #endif

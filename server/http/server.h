@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "http/http.h"
+#include "http/tally.h"
 
 struct MHD_Daemon;
 struct object_put;
@@ -64,13 +65,14 @@ struct http {
     struct connection_list connections;
     unsigned connection_count;
     unsigned waiting;   /* streams and waits, of config->max_streams */
+    unsigned streams;   /* of them: those that follow results */
     int64_t body_bytes; /* of all JSON bodies that are being kept */
     struct upload_list uploads;
     struct object_put_list puts;
     unsigned upload_count; /* of both */
     int64_t next_sweep_ns, next_peek_ns;
-    unsigned long answers[6]; /* by hundreds of the status */
-    unsigned long connections_refused;
+    struct tally answers;
+    uint64_t connections_accepted, connections_refused;
 };
 
 /* Any thread: makes the HTTP thread look at what was resumed. */

@@ -146,6 +146,7 @@ void stream_answer(struct request *r, bool sse, bool input_order, uint32_t from)
     struct stream *s = calloc(1, sizeof *s);
     CHECK(s, "out of memory");
     r->stream = s;
+    r->http->streams++;
     s->r = request_ref(r); /* dropped by on_free: the response may live longer than the request */
     s->sse = sse;
     feed_init(&s->feed, r, input_order, from);

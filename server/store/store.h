@@ -135,7 +135,7 @@ struct store_stats {
     uint64_t commits; /* transactions committed (= syncs, one each) */
     uint64_t checkpoints;
     struct histogram commit; /* how long transactions took: writes and reaps, also those that failed */
-    int64_t wal_bytes;
+    int64_t wal_bytes, database_bytes;
     int64_t free_bytes; /* of the file system, as of the last look (≤ 40 ms old) */
 };
 

@@ -2,6 +2,8 @@
  * installed, it judges too. */
 #include "fixture.h"
 
+#include "base/config.h"
+
 #include <math.h>
 #include <time.h>
 #include <unistd.h>
@@ -163,7 +165,8 @@ static void test_values_move(void **state)
                       applies[] = "poold_job_submit_to_result_seconds_count{kind=\"apply\"}",
                       good[] = "poold_function_items_total{function=\"square\",outcome=\"succeeded\"}",
                       slept[] = "poold_item_run_seconds_bucket{le=\"0.025\"}",
-                      commits[] = "poold_store_commit_seconds_count";
+                      commits[] = "poold_store_commit_seconds_count",
+                      busy[] = "poold_function_run_seconds_total{function=\"sleep\"}";
     double ran_before = sample(ran), maps_before = sample(maps), applies_before = sample(applies),
            good_before = sample(good), commits_before = sample(commits);
     run_job("{\"function\":\"square\",\"map\":[1,2,3,4,5]}", "succeeded");
@@ -173,10 +176,11 @@ static void test_values_move(void **state)
     assert_true(sample(applies) == applies_before + 1);
     assert_true(sample(good) == good_before + 6);
     assert_true(sample(commits) > commits_before);
-    double short_before = sample(slept), sum_before = sample("poold_item_run_seconds_sum");
+    double short_before = sample(slept), sum_before = sample("poold_item_run_seconds_sum"), busy_before = sample(busy);
     run_job("{\"function\":\"sleep\",\"apply\":0.05}", "succeeded");
     assert_true(sample(slept) == short_before); /* it took longer than that bound */
     assert_true(sample("poold_item_run_seconds_sum") >= sum_before + 0.04);
+    assert_true(sample(busy) >= busy_before + 0.04);
     assert_true(sample(ran) == ran_before + 7);
 }
 
@@ -206,6 +210,41 @@ static void test_outcomes_and_restarts(void **state)
         sleep_ms(10);
     assert_true(sample(crashes) == crashes_before + 1);
     assert_true(sample(timeouts) == timeouts_before + 1);
+}
+
+static void test_requests(void **state)
+{
+    (void)state;
+    static const char found[] = "poold_http_requests_total{method=\"GET\",code=\"200\"}",
+                      missing[] = "poold_http_requests_total{method=\"GET\",code=\"404\"}",
+                      other[] = "poold_http_requests_total{method=\"other\",code=\"405\"}",
+                      accepted[] = "poold_http_connections_accepted_total";
+    struct reply r;
+    http_get(&web, &r, "/v1/nothing");
+    reply_free(&r);
+    http_ask(&web, &(struct ask){.method = "BREW", .path = "/v1/jobs"}, &r);
+    assert_int_equal(r.status, 405);
+    reply_free(&r);
+    double found_before = sample(found), missing_before = sample(missing), other_before = sample(other);
+    http_get(&web, &r, "/v1/nothing");
+    reply_free(&r);
+    http_ask(&web, &(struct ask){.method = "BREW", .path = "/v1/jobs"}, &r);
+    reply_free(&r);
+    assert_true(sample(missing) == missing_before + 1);
+    assert_true(sample(other) == other_before + 1);
+    assert_true(sample(found) > found_before);
+    assert_true(sample(accepted) > 0);
+}
+
+static void test_states(void **state)
+{
+    (void)state;
+    static const char *const fine[] = {"poold_draining",   "poold_pool_stuck",   "poold_functions_refused",
+                                       "poold_store_full", "poold_store_failed", "poold_http_streams"};
+    for (unsigned i = 0; i < sizeof fine / sizeof *fine; i++)
+        assert_true(sample(fine[i]) == 0);
+    assert_true(sample("poold_build_info{version=\"" POOLD_VERSION "\"}") == 1);
+    assert_true(sample("poold_store_database_bytes") >= 4096);
 }
 
 static void test_process(void **state)
@@ -245,7 +284,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values_move), cmocka_unit_test(test_outcomes_and_restarts),
-        cmocka_unit_test(test_every_line),  cmocka_unit_test(test_process),
+        cmocka_unit_test(test_every_line),  cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_states),      cmocka_unit_test(test_process),
         cmocka_unit_test(test_promtool),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
