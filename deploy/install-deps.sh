@@ -14,7 +14,7 @@ Installs what building and running poold needs. Silent when nothing is missing; 
 otherwise (Debian 12, Ubuntu 24.04 or later).
 
   --tests   also what tests/run.sh needs: clang with sanitizers, cmocka, curl's library, python3, node
-            with npm, Chromium, ImageMagick, poppler, ...
+            with npm, Chromium, ImageMagick, poppler, nginx, Prometheus, ... (no service is started)
   --help    this text
 
 Functions in Python or Node need a python3 (3.9 or later) or a node (18 or later) in PATH when they are used; poold
@@ -26,7 +26,7 @@ TEXT
 build_packages=(gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libuv1-dev
     uthash-dev libjs-chart.js curl ca-certificates)
 test_packages=(libcmocka-dev libcurl4-openssl-dev sqlite3 python3 python3-yaml python3-jsonschema clang-format
-    binutils procps git imagemagick poppler-utils)
+    binutils procps git imagemagick poppler-utils nginx prometheus)
 
 # Prints those of the given packages that are not installed. dpkg-query fails when it knows none of
 # them, which is an answer here and no error. Virtual names (pkg-config on Ubuntu) count by Provides.
@@ -108,6 +108,15 @@ apt_quietly() {
     rm -f "$log"
 }
 
+# The tests start nginx and Prometheus themselves; that their packages start services would only take ports from others.
+readonly policy=/usr/sbin/policy-rc.d
+start_no_services() {
+    [[ -e $policy ]] && return
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+}
+
 main() {
     local with_tests=no packages=("${build_packages[@]}") missing needs_clang=no needs_browser=no
     while (($# > 0)); do
@@ -145,6 +154,7 @@ main() {
         mapfile -t -O "${#missing[@]}" missing < <(clang_packages)
     fi
     echo "install-deps: installing ${missing[*]}" >&2
+    start_no_services
     apt_quietly install -y --no-install-recommends "${missing[@]}"
 }
 

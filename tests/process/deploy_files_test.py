@@ -70,7 +70,10 @@ def check_compose(deploy, port):
     check("data:/data" in poold["volumes"], "poold has no volume")
     check("ports" not in poold, "poold is reached beside nginx")
     check("127.0.0.1:%d:8080" % port in nginx["ports"], "nginx is not published where the README says")
-    scrape = yaml.safe_load(read(deploy, "prometheus.yml"))["scrape_configs"][0]
+    settings = yaml.safe_load(read(deploy, "prometheus.yml"))
+    for rules in settings["rule_files"]:
+        check("./%s:/etc/prometheus/%s:ro" % (rules, rules) in prometheus["volumes"], "Prometheus does not see", rules)
+    scrape = settings["scrape_configs"][0]
     check(scrape["static_configs"] == [{"targets": ["poold:%d" % port]}], "Prometheus scrapes another target")
     check(scrape["metrics_path"] == "/metrics", "Prometheus scrapes another path")
     token = scrape["authorization"]["credentials_file"]
