@@ -12,14 +12,14 @@
 
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
-    gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libuv1-dev uthash-dev libjs-chart.js
+    gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libgnutls28-dev libjansson-dev libsqlite3-dev libuv1-dev uthash-dev libjs-chart.js
 WORKDIR /src
 COPY . .
 RUN cmake -B /build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPOOLD_TESTS=OFF && cmake --build /build -j "$(nproc)"
 
 FROM debian:12-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libmicrohttpd12 libjansson4 libsqlite3-0 libuv1 \
+    && apt-get install -y --no-install-recommends libmicrohttpd12 libgnutls30 libjansson4 libsqlite3-0 libuv1 \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 poold \
     && useradd --uid 10001 --gid poold --no-create-home --shell /usr/sbin/nologin poold \

@@ -28,9 +28,10 @@ declare -A may=(
     [server/store]="server/base/ server/wire/ server/store/"
     [server/objects]="server/base/ server/wire/ server/store/store.h server/objects/"
     [server/engine]="server/base/ server/wire/ server/store/store.h server/objects/objects.h server/manifest/ server/engine/"
+    [server/access]="server/base/ server/access/"
     [server/dashboard]="server/base/ server/dashboard/"
     [server/http]="server/base/ server/wire/ server/engine/engine.h server/objects/objects.h server/store/store.h
-        server/dashboard/ server/http/"
+        server/access/tokens.h server/access/limiter.h server/dashboard/ server/http/"
     [server]="server/base/ server/wire/ server/manifest/ server/store/ server/objects/ server/engine/ server/http/ server/"
     [workers]="server/base/ server/wire/ server/manifest/ workers/"
 )
@@ -39,14 +40,16 @@ declare -A may=(
 only_in=(
     "sqlite3.h=server/store/sqlite/"
     "microhttpd.h=server/http/"
+    "gnutls/gnutls.h=server/access/ server/http/"
+    "gnutls/crypto.h=server/access/ server/http/"
     "jansson.h=server/manifest/ server/store/ server/objects/ server/engine/ server/http/ server/main.c workers/"
     "uv.h=server/wire/ server/supervisor/ server/store/ server/objects/ server/engine/ server/http/ server/main.c workers/"
 )
 
 may_fork="server/supervisor/ workers/runtimes/ workers/call/"
 process_makers='(v?fork|posix_spawnp?|clone3?|system|popen|daemon|forkpty)'
-forbidden_symbols='(sqlite3_|MHD_|json_)'
-forbidden_libraries='(sqlite3|microhttpd|jansson)'
+forbidden_symbols='(sqlite3_|MHD_|json_|gnutls_)'
+forbidden_libraries='(sqlite3|microhttpd|jansson|gnutls)'
 complaints=0
 
 complain() {

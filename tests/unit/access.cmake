@@ -1,0 +1,1 @@
+poold_unit(access_tokens poold_access)
