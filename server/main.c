@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "backup.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "engine/engine.h"
@@ -115,6 +116,8 @@ int main(int argc, char **argv)
         return EX_USAGE;
     if (service.config.check)
         return check(&service);
+    if (service.config.backup[0] != '\0')
+        return backup_run(&service.config);
     log_setup("server", service.config.log_level);
     if (load_functions(&service))
         return EX_CONFIG;

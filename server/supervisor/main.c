@@ -33,6 +33,15 @@ static int check(const struct config *config, char **argv)
     return EX_CONFIG;
 }
 
+/* The same: it is poold-server that knows the database. */
+static int backup(const struct config *config, char **argv)
+{
+    struct error error = {""};
+    supervisor_become_server(&supervisor, config, argv, &error);
+    fprintf(stderr, "poold: %s\n", error.text);
+    return EX_CONFIG;
+}
+
 /* Options that cannot be read: what --check was to find out, too. */
 static int refuse(char **argv, const char *message)
 {
@@ -50,7 +59,9 @@ int main(int argc, char **argv)
     char message[1024];
     switch (config_parse(&config, argc, argv, message, sizeof message)) {
     case CONFIG_OK:
-        return config.check ? check(&config, argv) : run(&config);
+        if (config.check)
+            return check(&config, argv);
+        return config.backup[0] != '\0' ? backup(&config, argv) : run(&config);
     case CONFIG_HELP:
         config_print_help(stdout);
         return 0;

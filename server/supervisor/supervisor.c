@@ -73,16 +73,24 @@ int supervisor_init(struct supervisor *s, const struct config *config, struct er
     return datadir_write_address(s->config.data, s->listener.at, error);
 }
 
-int supervisor_check(struct supervisor *s, const struct config *config, char **argv, struct error *error)
+int supervisor_become_server(struct supervisor *s, const struct config *config, char **argv, struct error *error)
 {
     char path[PATH_MAX];
     *s = (struct supervisor){.config = *config};
-    if (find_libexec(s, error) == -1 || check_program(s, "poold-server", error) == -1 ||
-        check_program(s, "poold-worker", error) == -1 || listener_check(config, error) == -1)
+    if (find_libexec(s, error) == -1)
         return -1;
     supervisor_program(s, "poold-server", path);
     execv(path, argv);
     return error_set(error, "%.400s: %s", path, strerror(errno));
+}
+
+int supervisor_check(struct supervisor *s, const struct config *config, char **argv, struct error *error)
+{
+    *s = (struct supervisor){.config = *config};
+    if (find_libexec(s, error) == -1 || check_program(s, "poold-worker", error) == -1 ||
+        listener_check(config, error) == -1)
+        return -1;
+    return supervisor_become_server(s, config, argv, error);
 }
 
 struct config supervisor_child_config(const struct supervisor *s)

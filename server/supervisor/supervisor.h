@@ -42,6 +42,9 @@ int supervisor_init(struct supervisor *, const struct config *, struct error *);
 /* --check: refuses what poold itself can refuse, then becomes the server's program, which looks at the manifests and
  * exits. Returns only with an error. */
 int supervisor_check(struct supervisor *, const struct config *, char **argv, struct error *);
+/* --backup: becomes the server's program at once; takes neither the data directory nor the port, which a service holds.
+ * Returns only with an error. */
+int supervisor_become_server(struct supervisor *, const struct config *, char **argv, struct error *);
 /* Until the end; returns the exit status. */
 int supervisor_run(struct supervisor *);
 void supervisor_destroy(struct supervisor *);

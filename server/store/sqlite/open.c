@@ -3,6 +3,7 @@
  * Any thread may open; a connection is then used by one thread at a time (NOMUTEX). */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "base/check.h"
 #include "base/fd.h"
 #include "store/sqlite/sqlite.h"
+#include "store/sqlite/sqlite_backup.h"
 
 #define WRITER_CACHE_KIB 8192
 #define READER_CACHE_KIB 2048
@@ -111,8 +113,7 @@ void sqlite_disconnect(sqlite3 *db, sqlite3_stmt **statements, int count)
     CHECK(result == SQLITE_OK, "a connection was closed while in use: %d", result);
 }
 
-/* A new file's name is on disk only after its directory is. */
-static int sync_directory(const char *directory, struct error *error)
+int sqlite_sync_directory(const char *directory, struct error *error)
 {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = fd < 0 ? -1 : fsync(fd);
@@ -120,6 +121,13 @@ static int sync_directory(const char *directory, struct error *error)
         error_set(error, "cannot sync %s: %s", directory, strerror(errno));
     fd_close(&fd);
     return result;
+}
+
+static int unpack(struct sqlite_store *store, const char *directory, struct error *error)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s/" STORE_FILES, directory);
+    return sqlite_unpack_files(store->db, folder, error);
 }
 
 /* Page size and auto_vacuum count only before the first table; WAL comes after them. */
@@ -135,8 +143,10 @@ static int set_up(struct sqlite_store *store, const char *directory, struct erro
         return -1;
     if (sqlite_migrate(store->db, store->read_only, error) != 0)
         return -1;
+    if (!store->read_only && unpack(store, directory, error) != 0)
+        return -1;
     store->page_size = (int)sqlite_query_integer(store->db, "PRAGMA page_size");
-    return store->read_only ? 0 : sync_directory(directory, error);
+    return store->read_only ? 0 : sqlite_sync_directory(directory, error);
 }
 
 static void close_store(struct store_backend *backend)

@@ -69,11 +69,18 @@ int sqlite_execute(sqlite3 *, const char *sql, struct error *);
 int64_t sqlite_query_integer(sqlite3 *, const char *sql);
 /* Steps a statement that yields no rows and resets it. */
 int sqlite_run(sqlite3_stmt *);
+/* Names in a directory are on disk only after it is synced. 0 or -1. */
+int sqlite_sync_directory(const char *directory, struct error *);
 /* What an outcome means for a transaction. Aborts on a constraint: only our own inconsistency breaks one. */
 enum store_status sqlite_status(sqlite3 *, int result);
 
 /* migrate.c: brings the database to this program's schema. 0, or -1. */
 int sqlite_migrate(sqlite3 *, bool read_only, struct error *);
+
+/* files.c: the files of `folder` (which need not be there) into the backup `db`; and out of it, when it is one that no
+ * start has unpacked yet. 0, or -1. */
+int sqlite_pack_files(sqlite3 *, const char *folder, struct error *);
+int sqlite_unpack_files(sqlite3 *, const char *folder, struct error *);
 
 /* job.c */
 extern const char sqlite_job_put[], sqlite_job_update[];
