@@ -49,10 +49,20 @@ static int load_functions(struct service *s)
     return s->functions ? 0 : -1;
 }
 
+/* The same of what HTTP reads. */
+static int check_access(const struct service *s)
+{
+    struct error error;
+    if (http_check(&s->config, &error) == 0)
+        return 0;
+    fprintf(stderr, "poold: %s\n", error.text);
+    return -1;
+}
+
 /* --check: poold has found the options to be right before it became this program. */
 static int check(struct service *s)
 {
-    if (load_functions(s))
+    if (load_functions(s) || check_access(s))
         return EX_CONFIG;
     for (unsigned i = 0; i < s->functions->count; i++) {
         const struct manifest *m = s->functions->list[i];
@@ -119,7 +129,7 @@ int main(int argc, char **argv)
     if (service.config.backup[0] != '\0')
         return backup_run(&service.config);
     log_setup("server", service.config.log_level);
-    if (load_functions(&service))
+    if (load_functions(&service) || check_access(&service))
         return EX_CONFIG;
     int status = EX_IOERR;
     if (start(&service, &error))

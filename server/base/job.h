@@ -50,7 +50,7 @@ enum {
 
 /* Where a job came from; "" what there is not of it. */
 struct job_origin {
-    char client[65];      /* name of the token that it was submitted with */
+    char client[65];      /* name of the token that it was submitted with; or, where jobs are counted, an address */
     char traceparent[56]; /* W3C Trace Context: the span of the client's that its items belong to */
 };
 

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "http/access.h"
 #include "http/options.h"
 
 void request_header(struct request *r, const char *name, const char *value)
@@ -63,16 +64,20 @@ void request_answer_empty(struct request *r, unsigned status)
     request_answer(r, status, NULL, &nothing);
 }
 
+void request_problem_headers(struct request *r)
+{
+    access_headers(r);
+    if (problem_status(r->problem.type) == 503)
+        request_header(r, "Retry-After", "1");
+}
+
 void request_answer_problem(struct request *r)
 {
     struct buf document = BUF_EMPTY;
     unsigned status = problem_status(r->problem.type);
     CHECK(r->problem.type != PROBLEM_NONE, "an error without a problem");
     problem_write(&r->problem, &document);
-    if (r->problem.type == PROBLEM_UNAUTHORIZED)
-        request_header(r, "WWW-Authenticate", "Bearer realm=\"poold\"");
-    if (status == 503)
-        request_header(r, "Retry-After", "1");
+    request_problem_headers(r);
     request_answer(r, status, TYPE_PROBLEM_TEXT, &document);
 }
 

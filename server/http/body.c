@@ -26,10 +26,14 @@ static void answer_early(struct request *r)
     struct buf document = BUF_EMPTY, all = BUF_EMPTY;
     unsigned status = problem_status(r->problem.type);
     problem_write(&r->problem, &document);
+    request_problem_headers(r);
     buf_printf(&all,
                "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
-               "Content-Length: %zu\r\nCache-Control: no-store\r\n\r\n",
+               "Content-Length: %zu\r\nCache-Control: no-store\r\n",
                status, MHD_get_reason_phrase_for(status), document.length);
+    for (unsigned i = 0; i < r->header_count; i++)
+        buf_printf(&all, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
+    buf_append_text(&all, "\r\n");
     buf_append(&all, document.data, document.length);
     ssize_t sent = send(r->connection->fd, all.data, all.length, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* nothing was sent before, so it fits; if not, the client sees a cut */

@@ -79,6 +79,8 @@ void created_fingerprint(struct fingerprint *f, const struct request *r)
 void created_origin(const struct request *r, struct job_origin *origin)
 {
     *origin = (struct job_origin){.client = ""};
+    if (r->token || r->limits.jobs) /* addresses are not kept without need */
+        strcpy(origin->client, r->client);
     if (r->heads.seen[HEAD_TRACEPARENT] == 1)
         traceparent_read(r->heads.value[HEAD_TRACEPARENT], origin->traceparent);
 }

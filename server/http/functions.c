@@ -1,6 +1,7 @@
 /* GET /v1/functions and /v1/functions/{name}: what can be called, as the engine has it, each with an example call. */
 #include <string.h>
 
+#include "http/access.h"
 #include "http/handlers.h"
 #include "http/options.h"
 #include "wire/scan.h"
@@ -42,6 +43,15 @@ static struct blob *functions_of(struct request *r)
     return functions;
 }
 
+/* Whether the client may know of the entry's function. */
+static bool is_seen(const struct request *r, const struct scan_walk *entry)
+{
+    struct member name = find(entry, "name");
+    char text[SEGMENT_MAX];
+    return !access_restricted(r) ||
+           (json_text(name.at, name.at + name.length, text, sizeof text) == 0 && access_sees(r, text));
+}
+
 static void show_functions(struct request *r)
 {
     struct blob *functions = functions_of(r);
@@ -52,11 +62,13 @@ static void show_functions(struct request *r)
     const char *problem = r->ask.engine.pool.pool->functions_problem;
     buf_append_text(&document, "{\"functions\":[");
     for (scan_enter(&w, functions->data, functions->data + functions->length, false); scan_next(&w);) {
+        if (!is_seen(r, &w))
+            continue;
         buf_append_text(&document, document.data[document.length - 1] == '[' ? "\n" : ",\n");
         write_function(&document, &w);
     }
     buf_append_text(&document, "\n],\"problem\":");
-    if (*problem)
+    if (*problem && !access_restricted(r)) /* it may tell of any function */
         buf_append_json_string(&document, problem, strlen(problem));
     else
         buf_append_text(&document, "null");
@@ -97,6 +109,10 @@ void get_functions(struct request *r)
 
 void get_function(struct request *r)
 {
+    if (!access_function(r, r->name)) {
+        request_answer_problem(r);
+        return;
+    }
     request_question(r, ASK_POOL);
     request_ask(r, show_function);
 }

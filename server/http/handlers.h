@@ -18,6 +18,8 @@ request_step get_results;
 request_step get_item, get_log;
 /* functions.c */
 request_step get_functions, get_function;
+/* access.c */
+request_step get_access;
 /* pool.c */
 request_step get_workers, get_pool, patch_pool;
 /* dashboard.c */

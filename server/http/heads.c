@@ -170,28 +170,6 @@ bool heads_check_site(const struct heads *h, const struct http *http, bool safe_
 
 /* ---- the rest ---- */
 
-/* Takes the same time wherever the first difference is. */
-static bool equal_in_constant_time(const char *a, size_t a_length, const char *b, size_t b_length)
-{
-    unsigned different = a_length != b_length;
-    for (size_t i = 0; i < a_length; i++)
-        different |= (unsigned char)a[i] ^ (unsigned char)b[b_length ? i % b_length : 0];
-    return different == 0;
-}
-
-bool heads_check_token(const struct heads *h, const struct http *http, struct problem *p)
-{
-    const char *given = h->value[HEAD_AUTHORIZATION];
-    if (!http->token_length)
-        return true;
-    if (!given || strncasecmp(given, "Bearer ", 7) != 0)
-        return problem_set(p, PROBLEM_UNAUTHORIZED, "Authorization: Bearer TOKEN is needed");
-    given += 7 + strspn(given + 7, " ");
-    if (!equal_in_constant_time(given, strlen(given), http->token, http->token_length))
-        return problem_set(p, PROBLEM_UNAUTHORIZED, "the token is not the right one");
-    return true;
-}
-
 bool heads_check_expect(const struct heads *h, struct problem *p)
 {
     const char *expect = h->value[HEAD_EXPECT];
@@ -244,9 +222,12 @@ static enum format format_of(const char *type, size_t length, enum format fallba
         const char *type;
         enum format format;
     } known[] = {
-        {"application/json", FORMAT_JSON},     {"application/x-ndjson", FORMAT_NDJSON},
-        {"application/ndjson", FORMAT_NDJSON}, {"application/jsonl", FORMAT_NDJSON},
-        {"text/event-stream", FORMAT_SSE},     {"application/octet-stream", FORMAT_BYTES},
+        {"application/json", FORMAT_JSON},
+        {"application/x-ndjson", FORMAT_NDJSON},
+        {"application/ndjson", FORMAT_NDJSON},
+        {"application/jsonl", FORMAT_NDJSON},
+        {"text/event-stream", FORMAT_SSE},
+        {"application/octet-stream", FORMAT_BYTES},
         {"text/html", FORMAT_HTML},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)

@@ -49,7 +49,6 @@ void heads_read(struct heads *, struct MHD_Connection *);
 bool heads_check_framing(struct heads *, const char *version, struct problem *);
 /* Whom it comes from and where it believes to be: Host, Origin, Sec-Fetch-Site. */
 bool heads_check_site(const struct heads *, const struct http *, bool safe_method, struct problem *);
-bool heads_check_token(const struct heads *, const struct http *, struct problem *);
 bool heads_check_expect(const struct heads *, struct problem *);
 enum body_type heads_body_type(const struct heads *);
 /* Seconds of "Prefer: wait=S" as ms; -1 = none. */

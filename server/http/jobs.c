@@ -5,21 +5,29 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "http/access.h"
 #include "http/created.h"
 #include "http/handlers.h"
 #include "http/job_json.h"
 #include "http/options.h"
 
-enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
+enum {
+    LIST_DEFAULT = 100,
+    LIST_MAX = 1000,
+    SCAN_MAX = 5000 /* so many jobs are looked at for a page of those that the client may see */
+};
 
 /* ---- GET /v1/jobs: what the store has, with what the engine knows better laid over it ---- */
 
 struct listing {
-    unsigned count, limit;
+    unsigned count, limit; /* of the page */
     bool by_state;
     enum job_state state;
-    int64_t seqs[LIST_MAX + 1];
-    struct job_view live[LIST_MAX + 1];
+    bool more;
+    int64_t last_seq, last_created_ms; /* the last job that was looked at */
+    int64_t seqs[LIST_MAX];
+    struct job_view page[LIST_MAX], live[LIST_MAX];
+    unsigned read;
     struct job_view views[3 * (LIST_MAX + 1)]; /* up to three queries' worth, before they are merged */
 };
 
@@ -35,19 +43,52 @@ static enum store_status read_list(struct request *r, struct listing *l, struct 
 {
     bool live = q->by_state && !job_state_ended(q->state);
     enum job_state first = live ? JOB_OPEN : q->state, last = live ? JOB_RUNNING : q->state;
-    l->count = 0;
+    l->read = 0;
     for (enum job_state state = first; state <= last; state++) {
         unsigned count = 0;
         q->state = state;
-        enum store_status status = store_read_jobs(r->http->reader, q, l->views + l->count, &count);
+        enum store_status status = store_read_jobs(r->http->reader, q, l->views + l->read, &count);
         if (status != STORE_OK)
             return status;
-        l->count += count;
+        l->read += count;
     }
     if (live)
-        qsort(l->views, l->count, sizeof *l->views, newest_first);
-    if (l->count > q->limit)
-        l->count = q->limit;
+        qsort(l->views, l->read, sizeof *l->views, newest_first);
+    if (l->read > q->limit)
+        l->read = q->limit;
+    return STORE_OK;
+}
+
+/* Of what was read, what the client may see. */
+static void take_list(const struct request *r, struct listing *l)
+{
+    for (unsigned i = 0; i < l->read; i++) {
+        const struct job_view *view = &l->views[i];
+        if (l->count == l->limit) {
+            l->more = true;
+            return;
+        }
+        l->last_seq = view->seq;
+        l->last_created_ms = view->created_ms;
+        if (access_sees(r, view->function))
+            l->page[l->count++] = *view;
+    }
+}
+
+/* One page. Who may see everything has it after one turn; for others it reads on, but not for ever: then the page has
+ * fewer, or none, and `next`. */
+static enum store_status read_page(struct request *r, struct listing *l, struct store_jobs_query *q)
+{
+    for (unsigned seen = 0; !l->more; q->before = l->last_seq) {
+        enum store_status status = read_list(r, l, q);
+        if (status != STORE_OK)
+            return status;
+        take_list(r, l);
+        seen += l->read;
+        if (l->read < q->limit)
+            break;
+        l->more = l->more || seen >= SCAN_MAX;
+    }
     return STORE_OK;
 }
 
@@ -55,15 +96,14 @@ static void write_list(struct request *r)
 {
     struct listing *l = r->state;
     struct buf document = BUF_EMPTY;
-    unsigned shown = l->count < l->limit ? l->count : l->limit;
     bool any = false;
     if (r->ask.engine.status == ENGINE_SHUTDOWN) {
         request_fail_engine(r, ENGINE_SHUTDOWN);
         return;
     }
     buf_append_text(&document, "{\"jobs\":[");
-    for (unsigned i = 0; i < shown; i++) {
-        const struct job_view *view = l->live[i].seq ? &l->live[i] : &l->views[i];
+    for (unsigned i = 0; i < l->count; i++) {
+        const struct job_view *view = l->live[i].seq ? &l->live[i] : &l->page[i];
         if (l->by_state && view->state != l->state)
             continue; /* it has moved on since its last commit */
         buf_append_text(&document, any ? ",\n" : "\n");
@@ -72,8 +112,8 @@ static void write_list(struct request *r)
     }
     buf_append_text(&document, "\n],\"next\":");
     char id[JOB_ID_LENGTH + 1];
-    if (l->count > l->limit && shown) {
-        job_id_format(id, l->views[shown - 1].created_ms, l->views[shown - 1].seq);
+    if (l->more) {
+        job_id_format(id, l->last_created_ms, l->last_seq);
         buf_printf(&document, "\"%s\"}\n", id);
     } else {
         buf_append_text(&document, "null}\n");
@@ -97,7 +137,7 @@ static bool parse_list(struct request *r, struct store_jobs_query *q)
     if (after && job_id_parse(after, &created, &q->before))
         return problem_set(&r->problem, PROBLEM_INVALID_PARAMETER, "after must be the id of a job");
     q->limit = (unsigned)number + 1; /* one more, to know whether there are more */
-    return true;
+    return !q->function || access_function(r, q->function);
 }
 
 void get_jobs(struct request *r)
@@ -110,17 +150,19 @@ void get_jobs(struct request *r)
     }
     r->state = l = malloc(sizeof *l); /* touched as far as it is used */
     CHECK(l, "out of memory");
+    l->count = 0;
+    l->more = false;
     l->limit = q.limit - 1;
     l->by_state = q.by_state;
     l->state = q.state;
-    enum store_status status = read_list(r, l, &q);
+    enum store_status status = read_page(r, l, &q);
     if (status != STORE_OK) {
         request_fail_store(r, status);
         return;
     }
     struct engine_request *e = request_question(r, ASK_VIEWS);
     for (unsigned i = 0; i < l->count; i++)
-        l->seqs[i] = l->views[i].seq;
+        l->seqs[i] = l->page[i].seq;
     e->views.seqs = l->seqs;
     e->views.views = l->live;
     e->views.count = l->count;

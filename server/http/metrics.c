@@ -2,6 +2,7 @@
 #include "base/config.h"
 #include "base/job.h"
 #include "base/self.h"
+#include "http/access.h"
 #include "http/exposition.h"
 #include "http/handlers.h"
 
@@ -24,13 +25,15 @@ static void write_jobs(struct buf *b, const struct engine_pool *p)
     exposition_one(b, "poold_items_queued", "gauge", "Items that wait to run.", (double)p->items_queued);
 }
 
-static void write_functions(struct buf *b, const struct engine_pool *p)
+static void write_functions(struct buf *b, const struct request *r, const struct engine_pool *p)
 {
     static const char name[] = "poold_function_items_total";
     static const char busy[] = "poold_function_run_seconds_total";
     exposition_family(b, name, "counter", "Items ended, by function and outcome.");
     for (unsigned i = 0; i < p->function_count; i++) {
         const struct engine_function *f = &p->function_counters[i];
+        if (!access_sees(r, f->name))
+            continue;
         exposition_sample_of_two(b, name, "function", f->name, "outcome", "succeeded", f->items.succeeded);
         exposition_sample_of_two(b, name, "function", f->name, "outcome", "failed", f->items.failed);
         exposition_sample_of_two(b, name, "function", f->name, "outcome", "cancelled", f->items.cancelled);
@@ -39,7 +42,8 @@ static void write_functions(struct buf *b, const struct engine_pool *p)
                       "Time that workers were busy with items of a function; without those whose worker died.");
     for (unsigned i = 0; i < p->function_count; i++) {
         const struct engine_function *f = &p->function_counters[i];
-        exposition_seconds(b, busy, "function", f->name, f->items.run_ns);
+        if (access_sees(r, f->name))
+            exposition_seconds(b, busy, "function", f->name, f->items.run_ns);
     }
 }
 
@@ -161,7 +165,7 @@ static void show(struct request *r)
     exposition_family(&document, "poold_build_info", "gauge", "1; which version this is.");
     exposition_sample(&document, "poold_build_info", "version", POOLD_VERSION, 1);
     write_jobs(&document, pool);
-    write_functions(&document, pool);
+    write_functions(&document, r, pool);
     write_times(&document, &pool->counters);
     write_workers(&document, pool);
     write_states(&document, pool);

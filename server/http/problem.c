@@ -23,6 +23,8 @@ static const struct {
     [PROBLEM_INVALID_HEAD] = {"invalid-head", 400, "The head of the request is ambiguous or broken"},
     [PROBLEM_INVALID_HEADER] = {"invalid-header", 400, "A header has a value that is not allowed"},
     [PROBLEM_UNAUTHORIZED] = {"unauthorized", 401, "A valid token is needed"},
+    [PROBLEM_FORBIDDEN] = {"forbidden", 403, "The token may not do this"},
+    [PROBLEM_FUNCTION_FORBIDDEN] = {"function-forbidden", 403, "The token may not use this function"},
     [PROBLEM_CROSS_SITE] = {"cross-site", 403, "Requests from other sites are refused"},
     [PROBLEM_NOT_FOUND] = {"not-found", 404, "There is no such thing"},
     [PROBLEM_METHOD] = {"method-not-allowed", 405, "The method is not allowed here"},

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "http/access.h"
 #include "http/objects.h"
 #include "http/routes.h"
 #include "http/stream.h"
@@ -73,6 +74,7 @@ static void request_free(struct request *r)
         free(r->headers[i].value);
     query_free(&r->query);
     free(r->object.key);
+    tokens_unref(&r->tokens);
     buf_free(&r->body);
     if (r->drop_state)
         r->drop_state(r->state);
@@ -253,13 +255,6 @@ static bool is_healthz(const struct request *r)
            (length == 9 && strncmp(r->uri, "/healthz/", 9) == 0);
 }
 
-/* What anybody may read: the dashboard's page must come before it can ask for a token. */
-static bool is_page(const struct request *r)
-{
-    static const char folder[] = "/dashboard/";
-    return strcspn(r->uri, "?") == 1 || strncmp(r->uri, folder, sizeof folder - 1) == 0;
-}
-
 static bool check_head(struct request *r, const char *method)
 {
     if (r->connection->reserve) {
@@ -268,8 +263,10 @@ static bool check_head(struct request *r, const char *method)
             return problem_set(&r->problem, PROBLEM_OVERLOADED, "too many connections");
     }
     bool safe = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-    return check_sizes(r) && heads_check_site(&r->heads, r->http, safe, &r->problem) &&
-           (is_healthz(r) || is_page(r) || heads_check_token(&r->heads, r->http, &r->problem)) && route_find(r, method) &&
+    if (!check_sizes(r) || !heads_check_site(&r->heads, r->http, safe, &r->problem))
+        return false;
+    route_find(r);
+    return access_admit(r, method) && route_check(r, method) && access_job(r) &&
            heads_check_expect(&r->heads, &r->problem) && check_body_type(r);
 }
 

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access/tokens.h"
 #include "base/buf.h"
 #include "engine/engine.h"
 #include "http/heads.h"
@@ -49,7 +50,7 @@ enum method {
     METHOD_OPTIONS = 32
 };
 
-enum { HEADERS_MAX = 8, SEGMENT_MAX = 256, WAIT_MAX_MS = 300000 };
+enum { HEADERS_MAX = 8, SEGMENT_MAX = 256, CLIENT_MAX = TOKEN_NAME_MAX, WAIT_MAX_MS = 300000 };
 
 /* What the client wants to have of a job it submits. */
 struct wanted {
@@ -70,6 +71,7 @@ struct request {
     enum method method;
     bool head; /* HEAD: a GET without the body */
     const struct route *route;
+    unsigned allowed;        /* methods that the path has */
     char name[SEGMENT_MAX];  /* {name} of the path */
     int64_t seq, created_ms; /* {id} of the path, then the job at hand */
     uint32_t index;          /* {index} of the path */
@@ -82,6 +84,11 @@ struct request {
     struct query query;
     struct heads heads;
     enum body_type body_type;
+
+    char client[CLIENT_MAX + 1]; /* who asks: the name of his token; without tokens, his address */
+    const struct token *token;   /* NULL: he has none, and none is needed */
+    struct tokens *tokens;       /* keeps it */
+    struct limits limits;        /* of the client */
 
     bool begun, answered, dead;
     bool refused; /* `problem` is the answer; the rest of the body is thrown away */
@@ -154,6 +161,8 @@ void request_answer_empty(struct request *, unsigned status);
 void request_answer_response(struct request *, unsigned status, struct MHD_Response *);
 /* Answers r->problem. */
 void request_answer_problem(struct request *);
+/* The headers that go with r->problem. */
+void request_problem_headers(struct request *);
 /* Sets r->problem, and answers it. */
 void request_fail(struct request *, enum problem_type, const char *detail, ...) __attribute__((format(printf, 3, 4)));
 /* The same for what the engine or the store said. */

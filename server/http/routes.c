@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "access/tokens.h"
 #include "base/check.h"
 #include "base/id.h"
 #include "http/handlers.h"
@@ -14,47 +15,65 @@
 #include "wire/scan.h"
 
 static const struct route routes[] = {
-    {.method = METHOD_GET, .pattern = "/v1/jobs", .handler = get_jobs, .parameters = "state function limit after"},
+    {.method = METHOD_GET,
+     .scope = SCOPE_READ,
+     .pattern = "/v1/jobs",
+     .handler = get_jobs,
+     .parameters = "state function limit after"},
     {.method = METHOD_POST,
+     .scope = SCOPE_SUBMIT,
      .pattern = "/v1/jobs",
      .handler = post_jobs,
      .parameters = "function kind wait order format",
      .options = true,
      .body = ROUTE_BODY_ITEMS,
      .upload = post_jobs_upload},
-    {.method = METHOD_GET, .pattern = "/v1/jobs/{id}", .handler = get_job, .parameters = "wait"},
-    {.method = METHOD_DELETE, .pattern = "/v1/jobs/{id}", .handler = delete_job},
+    {.method = METHOD_GET, .scope = SCOPE_READ, .pattern = "/v1/jobs/{id}", .handler = get_job, .parameters = "wait"},
+    {.method = METHOD_DELETE, .scope = SCOPE_SUBMIT, .pattern = "/v1/jobs/{id}", .handler = delete_job},
     {.method = METHOD_POST,
+     .scope = SCOPE_SUBMIT,
      .pattern = "/v1/jobs/{id}/items",
      .handler = post_items,
      .body = ROUTE_BODY_ITEMS,
      .upload = post_items_upload},
-    {.method = METHOD_GET, .pattern = "/v1/jobs/{id}/items/{index}", .handler = get_item},
-    {.method = METHOD_POST, .pattern = "/v1/jobs/{id}/close", .handler = post_close},
-    {.method = METHOD_POST, .pattern = "/v1/jobs/{id}/cancel", .handler = post_cancel},
-    {.method = METHOD_POST, .pattern = "/v1/jobs/{id}/retry", .handler = post_retry, .parameters = "wait order format"},
+    {.method = METHOD_GET, .scope = SCOPE_READ, .pattern = "/v1/jobs/{id}/items/{index}", .handler = get_item},
+    {.method = METHOD_POST, .scope = SCOPE_SUBMIT, .pattern = "/v1/jobs/{id}/close", .handler = post_close},
+    {.method = METHOD_POST, .scope = SCOPE_SUBMIT, .pattern = "/v1/jobs/{id}/cancel", .handler = post_cancel},
+    {.method = METHOD_POST,
+     .scope = SCOPE_SUBMIT,
+     .pattern = "/v1/jobs/{id}/retry",
+     .handler = post_retry,
+     .parameters = "wait order format"},
     {.method = METHOD_GET,
+     .scope = SCOPE_READ,
      .pattern = "/v1/jobs/{id}/results",
      .handler = get_results,
      .parameters = "order from format limit wait"},
     {.method = METHOD_GET,
+     .scope = SCOPE_READ,
      .pattern = "/v1/jobs/{id}/log",
      .handler = get_log,
      .parameters = "item stream follow limit after format"},
-    {.method = METHOD_GET, .pattern = "/v1/functions", .handler = get_functions},
-    {.method = METHOD_GET, .pattern = "/v1/functions/{name}", .handler = get_function},
-    {.method = METHOD_GET, .pattern = "/v1/workers", .handler = get_workers},
-    {.method = METHOD_GET, .pattern = "/v1/pool", .handler = get_pool},
-    {.method = METHOD_PATCH, .pattern = "/v1/pool", .handler = patch_pool, .body = ROUTE_BODY_JSON},
-    {.method = METHOD_GET, .pattern = "/healthz", .handler = get_healthz},
-    {.method = METHOD_GET, .pattern = "/readyz", .handler = get_readyz},
-    {.method = METHOD_GET, .pattern = "/metrics", .handler = get_metrics},
-    {.method = METHOD_GET, .pattern = "/openapi.yaml", .handler = get_openapi},
-    {.method = METHOD_GET, .pattern = "/", .handler = get_root},
-    {.method = METHOD_GET, .pattern = "/dashboard/{name}", .handler = get_dashboard},
+    {.method = METHOD_GET, .scope = SCOPE_READ, .pattern = "/v1/functions", .handler = get_functions},
+    {.method = METHOD_GET, .scope = SCOPE_READ, .pattern = "/v1/functions/{name}", .handler = get_function},
+    {.method = METHOD_GET, .scope = SCOPE_READ, .pattern = "/v1/workers", .handler = get_workers},
+    {.method = METHOD_GET, .scope = SCOPE_READ, .pattern = "/v1/pool", .handler = get_pool},
+    {.method = METHOD_PATCH,
+     .scope = SCOPE_ADMIN,
+     .pattern = "/v1/pool",
+     .handler = patch_pool,
+     .body = ROUTE_BODY_JSON},
+    {.method = METHOD_GET, .scope = ROUTE_ANY_TOKEN, .pattern = "/v1/access", .handler = get_access},
+    {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/healthz", .handler = get_healthz},
+    {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/readyz", .handler = get_readyz},
+    {.method = METHOD_GET, .scope = SCOPE_READ, .pattern = "/metrics", .handler = get_metrics},
+    {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/openapi.yaml", .handler = get_openapi},
+    {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/", .handler = get_root},
+    {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/dashboard/{name}", .handler = get_dashboard},
 };
 enum { ROUTES = sizeof routes / sizeof *routes };
-static const struct route options_route = {.method = METHOD_OPTIONS, .pattern = "(any)", .handler = any_options};
+static const struct route options_route = {
+    .method = METHOD_OPTIONS, .scope = ROUTE_ANY_TOKEN, .pattern = "(any)", .handler = any_options};
 
 /* ---- paths ---- */
 
@@ -199,20 +218,6 @@ static bool parse_query(struct request *r)
     return true;
 }
 
-static bool choose(struct request *r, const struct route *found, unsigned allowed, const char *method)
-{
-    if (!allowed)
-        return problem_set(&r->problem, PROBLEM_NOT_FOUND, "there is nothing at this path; see /openapi.yaml");
-    if (!found || r->method == METHOD_OPTIONS)
-        allow(r, allowed | METHOD_OPTIONS);
-    r->route = r->method == METHOD_OPTIONS ? &options_route : found;
-    if (!r->route)
-        return problem_set(&r->problem, PROBLEM_METHOD, "%.20s is not possible here", method);
-    if (strstr(r->route->pattern, "{id}") && r->seq == 0)
-        return problem_set(&r->problem, PROBLEM_NOT_FOUND, "there was never such a job");
-    return parse_query(r);
-}
-
 /* The absolute form, as proxies send it: Host says the same, and is checked. */
 static const char *path_of(const char *uri)
 {
@@ -222,20 +227,32 @@ static const char *path_of(const char *uri)
     return *path == '/' ? path : "/";
 }
 
-bool route_find(struct request *r, const char *method)
+void route_find(struct request *r)
 {
     const char *path = path_of(r->uri), *end = path + strcspn(path, "?");
-    const struct route *found = NULL;
-    unsigned allowed = 0;
     if (end - path > 1 && end[-1] == '/')
         end--; /* a trailing slash is accepted */
     for (unsigned i = 0; i < ROUTES + object_route_count; i++) {
         const struct route *route = i < ROUTES ? &routes[i] : &object_routes[i - ROUTES].route;
         if (!match(r, path, end, route->pattern))
             continue;
-        allowed |= route->method;
+        r->allowed |= route->method;
         if (route->method == r->method)
-            found = route;
+            r->route = route;
     }
-    return choose(r, found, allowed, method);
+    if (r->allowed && r->method == METHOD_OPTIONS)
+        r->route = &options_route;
+}
+
+bool route_check(struct request *r, const char *method)
+{
+    if (!r->allowed)
+        return problem_set(&r->problem, PROBLEM_NOT_FOUND, "there is nothing at this path; see /openapi.yaml");
+    if (!r->route || r->method == METHOD_OPTIONS)
+        allow(r, r->allowed | METHOD_OPTIONS);
+    if (!r->route)
+        return problem_set(&r->problem, PROBLEM_METHOD, "%.20s is not possible here", method);
+    if (strstr(r->route->pattern, "{id}") && r->seq == 0)
+        return problem_set(&r->problem, PROBLEM_NOT_FOUND, "there was never such a job");
+    return parse_query(r);
 }

@@ -11,8 +11,15 @@ enum route_body {
     ROUTE_BODY_BYTES /* JSON or bytes */
 };
 
+/* What a route asks for beside the scopes of access/tokens.h. */
+enum {
+    ROUTE_ANY_TOKEN = 0x100, /* whatever its scopes */
+    ROUTE_PUBLIC = 0x200     /* no token either */
+};
+
 struct route {
     enum method method;
+    unsigned scope;         /* the SCOPE_… that a token must have for it, or one of the above */
     const char *pattern;    /* {id}, {index}, {name}, {kind}, {end}, {key}, {position} stand for one segment */
     request_step *handler;  /* called when the body is complete */
     const char *parameters; /* query parameters, space separated; the handler checks the rest of `options` */
@@ -23,8 +30,10 @@ struct route {
 
 /* 0: none that is known here. HEAD is a GET. */
 enum method method_of(const char *name);
-/* Of a request whose method is set: sets route and the path's parameters, and parses the query. False with the problem;
- * for a wrong method the Allow header is set. */
-bool route_find(struct request *, const char *method);
+/* Of a request whose method is set: sets route (NULL: there is none) and the path's parameters. */
+void route_find(struct request *);
+/* Then: whether there is one, and parses the query. False with the problem; for a wrong method the Allow header is set.
+ */
+bool route_check(struct request *, const char *method);
 
 #endif

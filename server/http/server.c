@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "http/access.h"
 #include "http/objects.h"
 #include "http/request.h"
 #include "http/upload.h"
@@ -22,7 +23,7 @@
  * fast as one line a write). Only what is touched is resident. */
 #define CONNECTION_MEMORY ((size_t)64 * 1024) /* libmicrohttpd clears all of it before every request */
 #define CONNECTION_MEMORY_STEP ((size_t)32 * 1024)
-enum { TICK_UPLOAD_MS = 10, TICK_MS = 100, TICK_IDLE_MS = 5000, FAREWELL_MS = 500, TOKEN_MIN = 32 };
+enum { TICK_UPLOAD_MS = 10, TICK_MS = 100, TICK_IDLE_MS = 5000, FAREWELL_MS = 500 };
 /* For who does not read its answer; all other deadlines are in caps.c. */
 #define SILENCE_S 900u
 
@@ -183,24 +184,6 @@ static void *loop(void *context)
 
 /* ---- start and stop ---- */
 
-static int read_token(struct http *http, struct error *e)
-{
-    char text[TOKEN_MAX + 2];
-    const char *file = http->config->token_file;
-    if (!*file)
-        return 0;
-    ssize_t length = fd_read_file(file, text, sizeof text);
-    if (length < 0)
-        return error_set(e, "token file %s: %s", file, strerror(errno));
-    while (length > 0 && strchr(" \t\r\n", text[length - 1]))
-        length--;
-    if (length < TOKEN_MIN || length >= TOKEN_MAX)
-        return error_set(e, "token file %s: expected %d to %d bytes", file, TOKEN_MIN, TOKEN_MAX - 1);
-    memcpy(http->token, text, (size_t)length);
-    http->token_length = (size_t)length;
-    return 0;
-}
-
 static void set_listen_host(struct http *http)
 {
     const char *listen = http->config->listen, *colon = strrchr(listen, ':');
@@ -245,7 +228,7 @@ static void destroy(struct http **http)
     fd_close(&(*http)->epoll_fd);
     fd_close(&(*http)->wake_fd);
     sem_destroy(&(*http)->quiet_reached);
-    explicit_bzero((*http)->token, sizeof(*http)->token);
+    access_free(*http);
     free(*http);
     *http = NULL;
 }
@@ -269,7 +252,7 @@ static int start_epoll(struct http *http, struct error *e)
 static int start(struct http *http, struct store *store, int listen_fd, struct error *e)
 {
     set_listen_host(http);
-    if (read_token(http, e) || find_port(http, listen_fd, e) || fd_set_nonblocking(listen_fd, true))
+    if (access_start(http, e) || find_port(http, listen_fd, e) || fd_set_nonblocking(listen_fd, true))
         return -1;
     if (!(http->reader = store_reader_open(store, e)) || start_daemon(http, listen_fd, e) || start_epoll(http, e))
         return -1;
@@ -294,6 +277,11 @@ struct http *http_start(const struct config *config, struct engine *engine, stru
     return http;
 }
 
+int http_check(const struct config *config, struct error *e)
+{
+    return access_check_file(config, e);
+}
+
 unsigned http_port(const struct http *http)
 {
     return http->port;
@@ -306,7 +294,7 @@ void http_drain(struct http *http)
 
 void http_reload(struct http *http)
 {
-    (void)http;
+    access_reload(http);
 }
 
 void http_quiet(struct http *http)

@@ -15,9 +15,10 @@
 struct MHD_Daemon;
 struct object_put;
 struct request;
+struct tokens;
 struct upload;
 
-enum { TOKEN_MAX = 512, RESERVE_CONNECTIONS = 32 };
+enum { RESERVE_CONNECTIONS = 32 };
 
 enum connection_phase {
     PHASE_FRESH, /* nothing has come */
@@ -51,8 +52,8 @@ struct http {
     pthread_t thread;
     unsigned port;
     char listen_host[128];
-    char token[TOKEN_MAX];
-    size_t token_length; /* 0 = none needed */
+    struct tokens *tokens;             /* NULL = none needed */
+    struct tokens *_Atomic new_tokens; /* were read since, and wait for the next request */
     _Atomic bool draining, quiet, stop;
     sem_t quiet_reached;
     /* libmicrohttpd's own wake-up exists only beside a thread of its own: ours is an eventfd in an epoll set around

@@ -1,6 +1,7 @@
 /* POST /v1/jobs: as one JSON document, or as NDJSON that is taken while it comes. */
 #include <string.h>
 
+#include "http/access.h"
 #include "http/created.h"
 #include "http/fingerprint.h"
 #include "http/finish.h"
@@ -80,7 +81,8 @@ void post_jobs(struct request *r)
         created_fingerprint(&f, r);
         fingerprint_add(&f, r->body.data, r->body.length);
     }
-    if (submission_parse(&s, r->body.data, r->body.length, r->http->config->max_item, &r->problem)) {
+    if (submission_parse(&s, r->body.data, r->body.length, r->http->config->max_item, &r->problem) &&
+        access_function(r, s.function)) {
         struct engine_request *e = request_question(r, ASK_SUBMIT);
         fill(r, e, &s);
         e->submit.fingerprint = fingerprint_value(&f);
@@ -133,8 +135,8 @@ void post_jobs_upload(struct request *r)
     unsigned asked = 0;
     enum job_kind kind;
     char function[65] = "";
-    if (!parse_function(r, function) || !parse_kind(r, &kind) || !parse_options(r, &options, &asked) ||
-        !created_wanted(r)) {
+    if (!parse_function(r, function) || !access_function(r, function) || !parse_kind(r, &kind) ||
+        !parse_options(r, &options, &asked) || !created_wanted(r)) {
         request_refuse(r);
         return;
     }

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -50,25 +51,20 @@ static bool is_loopback(const struct sockaddr *address)
     return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
 }
 
-/* Every address is fine with a token; without one only loopback is. A token that is named must be usable anyway. */
-static int check_token(const struct config *config, bool loopback, struct error *error)
+/* Every address is fine with tokens; without, only loopback is. What stands in the file is the server's to judge. */
+static int check_tokens(const struct config *config, bool loopback, struct error *error)
 {
     if (config->token_file[0] == '\0')
         return loopback ? 0
                         : error_set(error,
                                     "--listen %s is reachable from other machines: that needs --token-file FILE "
-                                    "(at least %d bytes; e.g. head -c 32 /dev/urandom | base64 > FILE)",
-                                    config->listen, TOKEN_BYTES_MIN);
-    char token[4096];
-    ssize_t length = fd_read_file(config->token_file, token, sizeof token);
-    if (length == -1)
+                                    "(e.g. head -c 32 /dev/urandom | base64 > FILE)",
+                                    config->listen);
+    int fd = open(config->token_file, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
         return error_set(error, "--token-file %s: %s", config->token_file, strerror(errno));
-    while (length > 0 && (token[length - 1] == '\n' || token[length - 1] == '\r'))
-        length--;
-    explicit_bzero(token, sizeof token);
-    return length >= TOKEN_BYTES_MIN ? 0
-                                     : error_set(error, "--token-file %s: has %zd bytes, needs at least %d",
-                                                 config->token_file, length, TOKEN_BYTES_MIN);
+    fd_close(&fd);
+    return 0;
 }
 
 /* A poold that was just killed may have a server that still holds the port for a moment: try for half a second. */
@@ -116,7 +112,7 @@ static struct addrinfo *allowed_address(const struct config *config, struct erro
     if (split_address(config->listen, host, port, error) == -1)
         return NULL;
     struct addrinfo *address = resolve(host, port, error);
-    if (address == NULL || check_token(config, is_loopback(address->ai_addr), error) == 0)
+    if (address == NULL || check_tokens(config, is_loopback(address->ai_addr), error) == 0)
         return address;
     freeaddrinfo(address);
     return NULL;

@@ -14,8 +14,6 @@ struct listener {
     char at[160];  /* "127.0.0.1:8080", "[::1]:8080" */
 };
 
-#define TOKEN_BYTES_MIN 32
-
 /* Binds and listens. Refuses (-1) an address beyond loopback without a token: whoever reaches it may run functions. */
 int listener_open(struct listener *, const struct config *, struct error *);
 /* The same, but only says whether it would be refused. */

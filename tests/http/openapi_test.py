@@ -218,7 +218,7 @@ def requests(jobs):
     yield "get", "/v1/functions/{name}", "/v1/functions/py.square", None, {}
     yield "post", "/v1/jobs", "/v1/jobs", '{"function":"words","map":[],"timeout":61}', post
     yield "get", "/v1/jobs/{id}/log", "/v1/jobs/%s/log" % jobs["printed"], None, as_json
-    for path in ("/v1/functions", "/v1/workers", "/v1/pool", "/healthz", "/readyz"):
+    for path in ("/v1/functions", "/v1/workers", "/v1/pool", "/v1/access", "/healthz", "/readyz"):
         yield "get", path, path, None, {}
     yield "get", "/v1/functions/{name}", "/v1/functions/square", None, {}
     yield "get", "/v1/functions/{name}", "/v1/functions/nothing", None, {}

@@ -31,7 +31,12 @@ expect 78 "" 'poold: nowhere: the folder cannot be read: No such file or directo
 expect 78 "" 'poold: there is no option "--fnuctions"*' --fnuctions functions
 expect 78 "" 'poold: --listen 0.0.0.0:1 is reachable from other machines*' --listen 0.0.0.0:1
 echo short >token
-expect 78 "" 'poold: --token-file token: has 5 bytes, needs at least 32' --token-file token
+expect 78 "" 'poold: token:1: expected a token of 32 to 511 bytes; it has 5' --token-file token
+expect 78 "" 'poold: --token-file nowhere: No such file or directory' --token-file nowhere
+printf '# two\n%064d\n%064d scopes=all\n' 1 2 >token
+expect 78 "" 'poold: token:3: scopes: expected some of read, submit and admin, separated by commas' --token-file token
+sed -i s/scopes=all/scopes=read/ token
+expect 0 "" "" --token-file token --listen 0.0.0.0:1
 printf '{"command": ["wc"],\n "defaults": {\n  "timeout": "soon"}}' >more/thumb.json
 expect 78 "" 'poold: more/thumb.json:3: "defaults.timeout": expected seconds, got "soon"' --functions functions \
     --functions more

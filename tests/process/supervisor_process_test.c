@@ -295,12 +295,10 @@ static void beyond_loopback_only_with_a_token(void **state)
     assert_int_equal(refusal(&h, "--listen=0.0.0.0:0", NULL), 78);
     assert_true(house_logged(&h, "needs --token-file"));
     assert_int_equal(refusal(&h, "--listen=[::]:0", NULL), 78);
-    write_token(&h, path, 31);
-    snprintf(option, sizeof option, "--token-file=%s", path);
-    assert_int_equal(refusal(&h, "--listen=0.0.0.0:0", option), 78);
-    assert_true(house_logged(&h, "has 31 bytes, needs at least 32"));
     assert_int_equal(refusal(&h, "--listen=0.0.0.0:0", "--token-file=/nonexistent"), 78);
-    write_token(&h, path, 32);
+    assert_true(house_logged(&h, "--token-file /nonexistent: No such file"));
+    write_token(&h, path, 31); /* the server judges what is in it */
+    snprintf(option, sizeof option, "--token-file=%s", path);
     house_start(&h, (const char *[]){"--listen=0.0.0.0:0", option, NULL});
     house_await_server(&h);
     house_end(&h);
