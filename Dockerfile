@@ -1,5 +1,7 @@
 # poold in a container: its programs on Debian, as a user without rights, data in /data.
 # Works on a read-only root; nothing but /data is written. Clients need the token: see deploy/compose.yaml.
+# It adds 4 MB to Debian's slim image: 79 MB in all, 30 MB to pull. tests/process/image_test.py builds it by these very
+# steps, without an engine, and starts it as one would.
 #
 # There is no Python and no Node in it. An image with functions of your own begins with this one:
 #
@@ -12,10 +14,12 @@
 
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
-    gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libgnutls28-dev libjansson-dev libsqlite3-dev libuv1-dev uthash-dev libjs-chart.js
+    gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libgnutls28-dev libjansson-dev libsqlite3-dev \
+    libuv1-dev uthash-dev libjs-chart.js
 WORKDIR /src
 COPY . .
-RUN cmake -B /build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPOOLD_TESTS=OFF && cmake --build /build -j "$(nproc)"
+RUN cmake -B /build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPOOLD_TESTS=OFF && cmake --build /build -j "$(nproc)" \
+    && strip /build/bin/poold /build/bin/poold-*
 
 FROM debian:12-slim
 RUN apt-get update \
@@ -26,15 +30,14 @@ RUN apt-get update \
     && install -d -o poold -g poold -m 0700 /data
 COPY --from=build /build/bin/poold /build/bin/poold-server /build/bin/poold-worker /build/bin/poold-call /opt/poold/bin/
 COPY --from=build /build/bin/runtimes /opt/poold/bin/runtimes
+COPY deploy/healthcheck.sh /opt/poold/bin/healthcheck
 # By number: Kubernetes cannot tell of a name whether it is root.
 USER 10001:10001
 VOLUME /data
 EXPOSE 8080
 # Beyond loopback poold demands a token (at least 32 bytes): mount it here, or name another file.
 ENV POOLD_LISTEN=0.0.0.0:8080 POOLD_DATA=/data POOLD_TOKEN_FILE=/run/secrets/poold_token
-# There is no curl in the image; bash can speak enough HTTP. /healthz needs no token.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["bash", "-c", \
-    "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && read -r _ code _ <&3 && [[ $code == 200 ]]"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["/opt/poold/bin/healthcheck"]
 # poold is made to be PID 1: it reaps orphans and ends on SIGTERM.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/opt/poold/bin/poold"]

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -145,18 +146,19 @@ def check_kubernetes(deploy, port):
 def check_dockerfile(source, bin_dir, port):
     text = read(source, "Dockerfile")
     steps = re.sub(r"^#.*\n", "", text, flags=re.M)
-    stages = re.findall(r"install -y --no-install-recommends (?:\\\n)?(.*?)(?: \\)?$", steps, re.M)
+    stages = re.findall(r"install -y --no-install-recommends (.*?)(?: &&|$)", steps.replace("\\\n", " "), re.M)
     check(len(stages) == 2, "the Dockerfile has other stages")
     listed = re.search(r"^build_packages=\((.*?)\)", read(source, "deploy", "install-deps.sh"), re.M | re.S).group(1)
     # curl and certificates are for the demonstration.
     check(set(stages[0].split()) == set(listed.split()) - {"curl", "ca-certificates"}, "packages to build:", stages[0])
-    copied = re.findall(r" /build/bin/(\S+)", text)
+    copied = re.findall(r" /build/bin/(\S+)", "\n".join(re.findall(r"^COPY .*", text, re.M)))
     check(PROGRAMS | {"runtimes"} <= set(copied), "the image lacks programs")
     for name in copied:
         check(os.path.exists(os.path.join(bin_dir, name)), "the build makes no", name)
     for name in PROGRAMS:
         check_libraries(os.path.join(bin_dir, name), stages[1].split())
-    for line in ("USER %d:%d" % (USER, USER), "EXPOSE %d" % port, "VOLUME /data", "/dev/tcp/127.0.0.1/%d" % port):
+    for line in ("USER %d:%d" % (USER, USER), "EXPOSE %d" % port, "VOLUME /data",
+                 "COPY deploy/healthcheck.sh " + healthcheck(source)[0]):
         check(line in text, "the Dockerfile lacks", line)
     read_by_build = [line[1:] for line in read(source, ".dockerignore").split("\n") if line.startswith("!")]
     for folder in re.findall(r"^add_subdirectory\((\w+)", read(source, "CMakeLists.txt"), re.M):
@@ -175,31 +177,24 @@ def healthcheck(source):
     return json.loads(re.search(r"^HEALTHCHECK .*? CMD (\[.*\])$", text, re.M).group(1))
 
 
-def check_probes(probes, binary, port):
+def check_probes(probes, binary, listen):
     """All probes say yes to a real poold with a token, and no when it has gone."""
+    def says_yes(probe):
+        return subprocess.run(probe, env=environment, capture_output=True, check=False).returncode == 0
+
     with tempfile.TemporaryDirectory(prefix="poold-probe-") as folder:
-        token = folder + "/token"
-        with open(token, "w", encoding="utf-8") as file:
+        with open(folder + "/token", "w", encoding="utf-8") as file:
             file.write("0123456789abcdef" * 4 + "\n")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("POOLD_")}
-        environment["POOLD_TOKEN_FILE"] = token
-        poold = subprocess.Popen([binary, "--listen", "127.0.0.1:0", "--data", folder + "/data", "--processes", "1"],
-                                 stderr=subprocess.PIPE, text=True, env=environment)
+        environment.update(POOLD_TOKEN_FILE=folder + "/token", POOLD_DATA=folder + "/data", POOLD_LISTEN=listen)
+        poold = subprocess.Popen([binary, "--processes", "1"], stderr=subprocess.PIPE, text=True, env=environment)
         try:
-            there = next((re.search(r"listening on http://127.0.0.1:(\d+)", line) for line in poold.stderr
-                          if "listening on" in line), None)
-            check(there, "poold does not start with a token")
-            own = there.group(1) if there else "1"
-
-            def says_yes(probe):
-                command = [word.replace("127.0.0.1/%d" % port, "127.0.0.1/" + own) for word in probe]
-                return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
-
+            check(any("listening on" in line for line in poold.stderr), "poold does not start on", listen)
             for probe in probes:
                 patience = time.monotonic() + 20  # until a worker is there
                 while not says_yes(probe) and time.monotonic() < patience:
                     time.sleep(0.1)
-                check(says_yes(probe), "a probe fails:", probe)
+                check(says_yes(probe), "a probe fails:", probe, "on", listen)
         finally:
             poold.terminate()
             poold.communicate(timeout=30)
@@ -229,8 +224,9 @@ def main():
     check_kubernetes(deploy, port)
     check_dockerfile(source, os.path.dirname(binary), port)
     check_unit(deploy)
-    healthy = healthcheck(source)
-    check_probes([healthy, [word.replace("/healthz", "/readyz") for word in healthy]], binary, port)
+    probe = os.path.join(deploy, "healthcheck.sh")
+    for listen in ("127.0.0.1:0", "0.0.0.0:0", "[::1]:0") if socket.has_ipv6 else ("127.0.0.1:0", "0.0.0.0:0"):
+        check_probes([[probe]], binary, listen)
     print("%d wrong" % wrong)
     sys.exit(wrong > 0)
 
