@@ -15,7 +15,7 @@
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
     gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libgnutls28-dev libjansson-dev libsqlite3-dev \
-    libuv1-dev uthash-dev libjs-chart.js
+    libuv1-dev libseccomp-dev uthash-dev libjs-chart.js
 WORKDIR /src
 COPY . .
 RUN cmake -B /build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPOOLD_TESTS=OFF && cmake --build /build -j "$(nproc)" \
@@ -23,7 +23,7 @@ RUN cmake -B /build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPOOLD_TESTS=OFF && cmake
 
 FROM debian:12-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libmicrohttpd12 libgnutls30 libjansson4 libsqlite3-0 libuv1 \
+    && apt-get install -y --no-install-recommends libmicrohttpd12 libgnutls30 libjansson4 libsqlite3-0 libuv1 libseccomp2 \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 poold \
     && useradd --uid 10001 --gid poold --no-create-home --shell /usr/sbin/nologin poold \

@@ -24,7 +24,7 @@ TEXT
 
 # libc6-dev is named because gcc only recommends it.
 build_packages=(gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libgnutls28-dev libjansson-dev libsqlite3-dev
-    libuv1-dev uthash-dev libjs-chart.js curl ca-certificates)
+    libuv1-dev libseccomp-dev uthash-dev libjs-chart.js curl ca-certificates)
 test_packages=(libcmocka-dev libcurl4-openssl-dev sqlite3 python3 python3-yaml python3-jsonschema clang-format
     binutils procps git debootstrap imagemagick poppler-utils nginx prometheus)
 

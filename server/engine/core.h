@@ -192,6 +192,7 @@ struct worker {
     int64_t since_ms;
     uint64_t items_done;
     unsigned restarts;
+    struct engine_sandbox sandbox; /* around it */
     enum stop_cause stop_cause;
     enum restart_cause ended; /* of the process before, kept while the slot is empty */
     /* the slice it runs; job NULL = idle */
@@ -260,6 +261,7 @@ struct core {
     unsigned worker_top; /* slots below it may be present */
     unsigned processes, cpu_count;
     unsigned extras;                /* present or asked for */
+    struct engine_sandbox sandbox;  /* of the least protected worker */
     struct function *functions;     /* by name */
     TAILQ_HEAD(, function) gated;   /* those at whose gate jobs wait */
     struct definition *definitions; /* in force, by name of the manifest */
@@ -294,7 +296,8 @@ int core_recover(struct core *, const struct scoreboard *, struct error *);
 void core_request(struct core *, struct engine_request *);
 void core_worker_new(struct core *, unsigned slot, const struct message_worker_new *, unsigned generation,
                      struct workbench *, struct scoreboard_slot *);
-void core_worker_hello(struct core *, unsigned slot, unsigned generation, const char *functions, size_t length);
+void core_worker_hello(struct core *, unsigned slot, unsigned generation, const struct message_hello *,
+                       const char *functions, size_t length);
 void core_worker_result(struct core *, unsigned slot, unsigned generation, const struct message_result *,
                         const char *lines, size_t length);
 void core_worker_output(struct core *, unsigned slot, unsigned generation, const struct message_output *,

@@ -209,12 +209,22 @@ struct engine_function {
     struct function_counters items;
 };
 
+/* What keeps functions in (workers/sandbox), as workers tell. */
+struct engine_sandbox {
+    bool known;        /* one has told */
+    unsigned guards;   /* GUARD_… (messages.h) */
+    unsigned landlock; /* ABI of the kernel; 0 = none */
+    unsigned uid;
+    char missing[200]; /* why a guard is not in force, one reason a line; "" = all are */
+};
+
 /* A snapshot for /v1/workers, /v1/pool, /v1/functions, /readyz, /metrics. */
 struct engine_pool {
     unsigned processes, cpu_count, ready, running, starting;
     unsigned waiting; /* of those running: their items wait for objects */
     char stuck[160]; /* all workers of the pool wait for objects while items are ready: what that means; or "" */
     bool draining, storage_failed, storage_full, functions_known;
+    struct engine_sandbox sandbox; /* of the least protected worker */
     unsigned jobs_live;
     int64_t items_queued;
     unsigned worker_count;

@@ -35,7 +35,7 @@ static void link_frame(struct link *link, const struct frame *frame)
     bool sane = frame->slot == link->slot && frame->generation == link->generation;
     if (sane && frame->type == MESSAGE_hello && message_hello_decode(&hello, frame->body, frame->body_length) == 0 &&
         hello.protocol == WIRE_PROTOCOL)
-        core_worker_hello(core, frame->slot, frame->generation, frame->tail, frame->tail_length);
+        core_worker_hello(core, frame->slot, frame->generation, &hello, frame->tail, frame->tail_length);
     else if (sane && frame->type == MESSAGE_result &&
              message_result_decode(&result, frame->body, frame->body_length) == 0)
         core_worker_result(core, frame->slot, frame->generation, &result, frame->tail, frame->tail_length);

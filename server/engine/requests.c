@@ -210,6 +210,7 @@ static void ask_pool(struct core *core, struct engine_request *request)
     pool->draining = core->draining;
     pool->storage_failed = core->storage_failed || core->config->read_only;
     pool->storage_full = core->storage_full || core->space_low;
+    pool->sandbox = core->sandbox;
     pool->functions_known = core->builtins != NULL;
     pool->functions = blob_ref(catalog(core));
     memcpy(pool->functions_problem, core->functions_problem, sizeof pool->functions_problem);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "engine/functions.h"
 #include "engine/lines.h"
+#include "engine/sandbox.h"
 #include "engine/shared.h"
 
 struct worker *worker_at(struct core *core, unsigned slot, unsigned generation)
@@ -172,13 +173,15 @@ static void start_extra(struct core *core, struct worker *worker)
     worker->request = 0;
 }
 
-void core_worker_hello(struct core *core, unsigned slot, unsigned generation, const char *functions, size_t length)
+void core_worker_hello(struct core *core, unsigned slot, unsigned generation, const struct message_hello *hello,
+                       const char *functions, size_t length)
 {
     struct worker *worker = worker_at(core, slot, generation);
     if (!worker)
         return;
     worker->ready = true;
     worker->since_ms = core->ports.wall_ms(core->ports.context);
+    sandbox_told(core, worker, hello);
     builtins_learn(core, functions, length);
     core->ports.worker_ready(core->ports.context, slot, generation, worker->pid);
     if (worker->extra)

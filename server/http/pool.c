@@ -10,6 +10,8 @@
 #include "http/access.h"
 #include "http/handlers.h"
 #include "http/job_json.h"
+#include "http/sandbox.h"
+#include "http/server.h"
 #include "wire/limits.h"
 #include "wire/scan.h"
 
@@ -138,6 +140,8 @@ static void show_pool(struct request *r)
                : p->storage_full ? "full"
                                  : "ok");
     write_text(&document, p->stuck);
+    buf_append_text(&document, ",\"sandbox\":");
+    sandbox_write(&document, &p->sandbox, r->http->config);
     buf_append_text(&document, "}\n");
     request_answer_json(r, 200, &document);
 }

@@ -11,6 +11,9 @@
 
 #define WIRE_PROTOCOL 2
 
+/* hello.guards: what keeps its functions in (workers/sandbox) */
+enum { GUARD_NO_NEW_PRIVS = 1, GUARD_SECCOMP = 2, GUARD_LANDLOCK = 4, GUARD_SIGNALS = 8 };
+
 /* run.flags */
 enum { RUN_STAR = 1, RUN_ONCE = 2 /* exit after it (isolation: process) */ };
 

@@ -17,7 +17,7 @@ import yaml
 
 # What provides each library that the programs are linked with; all others come with libc6 or the sanitizers.
 PACKAGES = {"libmicrohttpd": "libmicrohttpd12", "libgnutls": "libgnutls30", "libjansson": "libjansson4", "libsqlite3": "libsqlite3-0",
-            "libuv": "libuv1"}
+            "libuv": "libuv1", "libseccomp": "libseccomp2"}
 OF_THE_BASE = re.compile(r"lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+|resolv|asan|ubsan|tsan)\.so|ld-")
 PROGRAMS = {"poold", "poold-server", "poold-worker", "poold-call"}
 USER = 10001

@@ -111,7 +111,7 @@ class House:
         kept["DEEDS_PASSED"] = "passed on"
         return kept
 
-    def start(self, wait_functions=True):
+    def start(self, wait_functions=True, wait_pool=True):
         with open(os.path.join(self.dir, "log"), "ab") as log:
             before = len(addresses(self.log()))
             self.process = subprocess.Popen(self.argv(), stdin=subprocess.PIPE, stdout=log, stderr=log,
@@ -120,7 +120,8 @@ class House:
               lambda: "poold does not start: " + self.log()[-2000:])
         expect(self.process.poll() is None, "poold does not start:", self.log()[-2000:])
         self.address = addresses(self.log())[-1]
-        self.wait_pool()
+        if wait_pool:
+            self.wait_pool()
         if wait_functions:
             until(lambda: not any(f.get("state") == "loading" for f in self.listed()),
                   lambda: "functions are still loading: %r" % self.listed())

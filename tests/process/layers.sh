@@ -43,6 +43,8 @@ only_in=(
     "gnutls/gnutls.h=server/access/ server/http/"
     "gnutls/crypto.h=server/access/ server/http/"
     "jansson.h=server/manifest/ server/store/ server/objects/ server/engine/ server/http/ server/main.c workers/"
+    "seccomp.h=workers/sandbox/"
+    "linux/landlock.h=workers/sandbox/"
     "uv.h=server/wire/ server/supervisor/ server/store/ server/objects/ server/engine/ server/http/ server/main.c workers/"
 )
 

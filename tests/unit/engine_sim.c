@@ -487,6 +487,7 @@ static void end_probe(struct sim *sim, unsigned slot)
 
 static void worker_step(struct sim *sim, unsigned slot)
 {
+    const struct message_hello hello = {.protocol = WIRE_PROTOCOL};
     struct sim_worker *worker = &sim->workers[slot];
     if (worker->frame_count && (!sim->commit_ms || sim_random(sim, 2)))
         deliver(sim, slot);
@@ -497,7 +498,7 @@ static void worker_step(struct sim *sim, unsigned slot)
         if (sim->chaos && sim_random(sim, 50) == 0)
             die(sim, worker, 9, 0, 1); /* before its hello */
         else
-            core_worker_hello(&sim->core, slot, worker->generation, functions, sizeof functions - 1);
+            core_worker_hello(&sim->core, slot, worker->generation, &hello, functions, sizeof functions - 1);
     } else if (worker->state == SIM_PROBING && sim->now >= worker->at) {
         end_probe(sim, slot);
     } else if (worker->state == SIM_BUSY && worker->stop && sim->now >= worker->at) {

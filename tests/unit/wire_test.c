@@ -141,8 +141,9 @@ static void test_messages_garbage(void **state)
 static void test_message_bytes(void **state)
 {
     (void)state;
-    const struct message_hello hello = {.protocol = 1, .pid = 0x01020304};
-    const unsigned char expected[] = {1, 0, 0, 0, 4, 3, 2, 1};
+    const struct message_hello hello = {
+        .protocol = 1, .pid = 0x01020304, .guards = 5, .landlock = 7, .uid = 256, .missing = "no"};
+    const unsigned char expected[] = {1, 0, 0, 0, 4, 3, 2, 1, 5, 0, 0, 0, 7, 0, 0, 0, 0, 1, 0, 0, 2, 0, 'n', 'o'};
     unsigned char body[MESSAGE_BODY_MAX];
     assert_int_equal(message_hello_encode(&hello, body), sizeof expected);
     assert_memory_equal(body, expected, sizeof expected);

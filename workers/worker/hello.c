@@ -1,4 +1,5 @@
 /* hello: what this worker can do. See worker.h. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,11 +23,23 @@ static void append_manifest(struct buf *list, const struct function *function)
     buf_printf(list, "\"example\":%s,\"test\":%s}", function->example, function->test_only ? "true" : "false");
 }
 
+/* child_setup has set no_new_privs, or there would be no worker. */
+static uint32_t guards_of(const struct sandbox *sandbox)
+{
+    return GUARD_NO_NEW_PRIVS | (sandbox->seccomp ? GUARD_SECCOMP : 0u) | (sandbox->landlock ? GUARD_LANDLOCK : 0u) |
+           (sandbox->signals ? GUARD_SIGNALS : 0u);
+}
+
 void worker_say_hello(struct worker *worker)
 {
     struct buf list = BUF_EMPTY;
-    struct message_hello hello = {.protocol = WIRE_PROTOCOL, .pid = (uint32_t)getpid()};
+    struct message_hello hello = {.protocol = WIRE_PROTOCOL,
+                                  .pid = (uint32_t)getpid(),
+                                  .guards = guards_of(&worker->sandbox),
+                                  .landlock = worker->sandbox.abi,
+                                  .uid = (uint32_t)getuid()};
     unsigned char body[MESSAGE_BODY_MAX];
+    snprintf(hello.missing, sizeof hello.missing, "%s", worker->sandbox.missing);
     buf_append_char(&list, '[');
     for (size_t i = 0; i < functions_count; i++)
         if (worker->test_functions || !functions[i].test_only)

@@ -71,6 +71,7 @@ static void read_arguments(struct worker *worker, int argc, char **argv)
     worker->test_functions = config.test_functions;
     worker->idle_runtimes = config.idle_runtimes;
     worker->host.grace_ms = config.kill_grace_ms;
+    worker->sandbox_mode = config.sandbox;
     snprintf(process, sizeof process, "worker-%u", worker->slot);
     log_setup(process, config.log_level);
 }
@@ -115,6 +116,19 @@ static void find_runtimes(struct worker *worker)
     memcpy(worker->runtimes + length, name, sizeof name);
 }
 
+/* Before any code of a function, and before there are threads. Whoever restarts us waits longer each time. */
+static void go_inside(struct worker *worker)
+{
+    char why[sizeof worker->sandbox.missing + 32];
+    if (sandbox_enter(worker->sandbox_mode, &worker->sandbox) == 0)
+        return;
+    snprintf(why, sizeof why, "--sandbox strict: %s", worker->sandbox.missing);
+    for (char *at = why; (at = strchr(at, '\n'));)
+        *at = ';';
+    log_event(LOG_ERROR, "worker.no_sandbox", "reason=\"%s\"", why);
+    exit(EXIT_SETUP);
+}
+
 void worker_set_up(struct worker *worker, int argc, char **argv)
 {
     *worker = (struct worker){.slot = 0};
@@ -128,4 +142,5 @@ void worker_set_up(struct worker *worker, int argc, char **argv)
     find_runtimes(worker);
     hosted_set_up(worker);
     child_setup();
+    go_inside(worker);
 }

@@ -16,6 +16,7 @@
 #include <sys/queue.h>
 
 #include "runtimes/runner.h"
+#include "sandbox/sandbox.h"
 #include "wire/channel.h"
 #include "wire/messages.h"
 #include "wire/scoreboard.h"
@@ -27,6 +28,8 @@ struct kept;
 struct worker {
     uint32_t slot, generation;
     bool test_functions;
+    enum sandbox_mode sandbox_mode;
+    struct sandbox sandbox; /* what is in force around this process */
     struct channel channel; /* used for receiving; send.c writes to its descriptor without a queue */
     struct buf spare;       /* another buffer for it… */
     bool is_aside;          /* …which holds the frame being acted on, as others have come meanwhile */

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""sandbox: what functions are refused, what they are not, and that /v1/pool says so.
+
+Usage: sandbox_test.py POOLD LACKING_KERNEL [PATTERN]
+"""
+import contextlib
+import os
+import platform
+import re
+import signal
+import sys
+
+from functions_kit import House, expect, run
+
+PYTHON = {"runtime": "python", "module": "breakout"}
+SANITIZED = os.environ.get("FUNCTIONS_TEST_SANITIZED") == "1"
+
+
+def landlock():
+    """The kernel's ABI, 0 if there is none."""
+    import ctypes
+    return max(0, ctypes.CDLL(None, use_errno=True).syscall(444, None, 0, 1))
+
+
+@contextlib.contextmanager
+def house(manifests, *options, **more):
+    it = House(sys.argv[1], manifests, *options, processes=more.pop("processes", 2), **more)
+    try:
+        yield it
+        it.stop()
+    except Exception:
+        print(it.log()[-3000:], file=sys.stderr)
+        raise
+    finally:
+        it.clean_up()
+
+
+def pids(it):
+    with open("/proc/%d/task/%d/children" % (it.process.pid, it.process.pid), encoding="ascii") as file:
+        children = [int(pid) for pid in file.read().split()]
+    workers = [worker["pid"] for worker in it.workers()]
+    return {"supervisor": it.process.pid, "server": [pid for pid in children if pid not in workers][0],
+            "workers": workers}
+
+
+def sandbox(it):
+    return it.get("/v1/pool")["sandbox"]
+
+
+def refusals(it):
+    """What this kernel and user refuse with everything in force."""
+    in_force = sandbox(it)
+    every = {"mount": "EPERM"}
+    if platform.machine() == "x86_64":
+        every.update({"io_uring": "EPERM", "keyctl": "EPERM"})
+    for name in "server", "supervisor", "worker":
+        every["memory of " + name] = "EACCES"
+        if not SANITIZED or in_force["landlock"]:
+            every["ptrace of " + name] = "EPERM"
+        if in_force["signals"]:
+            every["signal to " + name] = "EPERM"
+    every["device"] = "EACCES" if os.geteuid() == 0 else "EPERM"
+    return every
+
+
+def check_auto(_):
+    with house({"breakout": PYTHON}) as it:
+        abi = landlock()
+        in_force = sandbox(it)
+        expect(in_force["mode"] == "auto" and in_force["no_new_privs"] and in_force["seccomp"], in_force)
+        expect(in_force["landlock"] == (min(abi, 7) if abi >= 2 else None), in_force, "Landlock", abi)
+        expect(in_force["signals"] == (abi >= 6) and in_force["user"] is None, in_force)
+        expect((in_force["missing"] == []) == (abi >= 6), in_force)
+        whom = pids(it)
+        if in_force["signals"]:
+            whom["signal"] = signal.SIGKILL
+        found = it.value("breakout.tries", whom)
+        for what, wanted in refusals(it).items():
+            if in_force["landlock"] or "of" not in what.split() and what != "device":
+                expect(found[what] == wanted, what, "was not refused:", found[what])
+        expect(pids(it) == {**whom, "workers": pids(it)["workers"]} if "signal" not in whom else True, "they changed")
+        expect(it.value("breakout.ordinary", it.notes) == "all", "ordinary things")
+
+
+def check_off(_):
+    with house({"breakout": PYTHON}, "--sandbox", "off") as it:
+        in_force = sandbox(it)
+        expect(in_force == {"mode": "off", "no_new_privs": True, "seccomp": False, "landlock": None, "signals": False,
+                            "user": None, "missing": []}, in_force)
+        found = it.value("breakout.tries", pids(it))
+        for name in "server", "supervisor", "worker":
+            expect(found["signal to " + name] == "done", found)
+        if os.geteuid() == 0:
+            for what in "memory of server", "ptrace of worker", "device":
+                expect(found[what] == "done", what, found)
+        expect(it.value("breakout.state", 0)["seccomp"] == "0", "a filter")
+
+
+def lacking(what):
+    """Options for a House whose poold is run by a kernel that lacks something."""
+    class Lacking(House):
+        def argv(self, *more):
+            return [sys.argv[2], what] + super().argv(*more)
+    return Lacking
+
+
+def without(what, still):
+    """auto takes what there is, and says what there is not."""
+    it = lacking(what)(sys.argv[1], {"breakout": PYTHON}, processes=1)
+    try:
+        in_force = sandbox(it)
+        expect(not in_force[what] and (in_force[still] or landlock() < 2), in_force)
+        expect(any(reason.lower().startswith(what) for reason in in_force["missing"]), in_force)
+        expect("sandbox.incomplete" in it.log(), "the log does not say so")
+        expect(it.value("breakout.ordinary", it.notes) == "all", "ordinary things")
+        it.stop()
+    finally:
+        it.clean_up()
+
+
+def check_without_landlock(_):
+    without("landlock", "seccomp")
+
+
+def check_without_seccomp(_):
+    without("seccomp", "landlock")
+
+
+def check_strict_without_landlock(_):
+    """No worker starts, the log says why, and whoever asks is told that nothing is ready (after the 10 s that a server
+    waits for its first worker)."""
+    it = lacking("landlock")(sys.argv[1], {}, "--sandbox", "strict", processes=1, start=False)
+    try:
+        it.start(wait_functions=False, wait_pool=False)
+        reasons = re.findall(r"worker\.no_sandbox.*--sandbox strict: Landlock", it.log())
+        expect(1 < len(reasons) < 20, len(reasons), "starts of a worker:", it.log()[-2000:])
+        expect(it.ask("GET", "/readyz")[0] == 503, "ready without workers")
+        expect(it.ask("GET", "/healthz")[0] == 200, "not alive")
+        expect(sandbox(it)["missing"] == ["no worker has started yet"], sandbox(it))
+        it.stop()
+    finally:
+        it.clean_up()
+
+
+def check_strict(_):
+    if landlock() < 2:
+        return
+    with house({"breakout": PYTHON}, "--sandbox", "strict") as it:
+        expect(sandbox(it)["mode"] == "strict" and sandbox(it)["landlock"], sandbox(it))
+        expect(it.value("breakout.ordinary", it.notes) == "all", "ordinary things")
+
+
+CHECKS = [(name[6:], check) for name, check in list(globals().items()) if name.startswith("check_")]
+
+if __name__ == "__main__":
+    sys.exit(run("sandbox", None, CHECKS, at_once=4, only=sys.argv[3] if len(sys.argv) > 3 else None) > 0)

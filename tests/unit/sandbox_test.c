@@ -1,0 +1,254 @@
+/* The sandbox: what it refuses, what it must not touch, and what it says on kernels that have less than this one. */
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sandbox/landlock.h"
+#include "sandbox/sandbox.h"
+
+static char folder[] = "/tmp/poold-sandbox-XXXXXX";
+
+/* ---- in a child: the line that was not right, or 0 ---- */
+
+#define EXPECT(true)                                                                                                   \
+    do {                                                                                                               \
+        if (!(true)) {                                                                                                 \
+            fprintf(stderr, "sandbox_test: line %d: %s (errno %d)\n", __LINE__, #true, errno);                         \
+            _exit(1);                                                                                                  \
+        }                                                                                                              \
+    } while (0)
+#define REFUSED(call, with) EXPECT((errno = 0, (call)) == -1 && errno == (with))
+
+static void in_child(void (*body)(void))
+{
+    int status = 0;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (chdir(folder) == -1 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+            _exit(2);
+        body();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void make_file(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    EXPECT(fd != -1 && close(fd) == 0);
+}
+
+static void moves_files(void)
+{
+    EXPECT(mkdir("a", 0700) == 0 && mkdir("b", 0700) == 0);
+    make_file("a/file");
+    EXPECT(rename("a/file", "b/file") == 0);
+    EXPECT(link("b/file", "a/file") == 0);
+    EXPECT(mkfifo("a/pipe", 0600) == 0);
+    EXPECT(unlink("a/pipe") == 0 && unlink("a/file") == 0 && unlink("b/file") == 0);
+    EXPECT(rmdir("a") == 0 && rmdir("b") == 0);
+}
+
+static void makes_processes(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    EXPECT(pid > 0 && kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
+}
+
+/* ---- this kernel ---- */
+
+static void refuses(void)
+{
+    struct sandbox sandbox;
+    EXPECT(sandbox_enter(SANDBOX_STRICT, &sandbox) == 0);
+    EXPECT(sandbox.seccomp && sandbox.landlock && sandbox.abi == landlock_abi());
+    EXPECT(sandbox.signals == (sandbox.abi >= LANDLOCK_ABI_SIGNALS));
+    EXPECT(sandbox.signals == (sandbox.missing[0] == '\0'));
+    REFUSED(mount("none", ".", "tmpfs", 0, NULL), EPERM);
+    REFUSED(umount2(".", 0), EPERM);
+    REFUSED(syscall(SYS_io_uring_setup, 1, NULL), EPERM);
+    REFUSED(syscall(SYS_bpf, 0, NULL, 0), EPERM);
+    REFUSED(syscall(SYS_keyctl, 0, 0, 0, 0, 0), EPERM);
+    REFUSED(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0), EPERM);
+#ifndef POOLD_SANITIZED
+    REFUSED(ptrace(PTRACE_TRACEME, 0, NULL, NULL), EPERM);
+#endif
+    if (geteuid() == 0) /* the others may not anyway */
+        REFUSED(mknod("device", S_IFBLK | 0600, 0), EACCES);
+    if (sandbox.signals)
+        REFUSED(kill(getppid(), 0), EPERM);
+    EXPECT(kill(getpid(), 0) == 0);
+    moves_files();
+    makes_processes();
+}
+
+static void lets(void)
+{
+    struct sandbox sandbox;
+    EXPECT(sandbox_enter(SANDBOX_OFF, &sandbox) == 0);
+    EXPECT(!sandbox.seccomp && !sandbox.landlock && !sandbox.signals && sandbox.abi == 0 && sandbox.missing[0] == '\0');
+    EXPECT(kill(getppid(), 0) == 0);
+    REFUSED(syscall(SYS_bpf, -1, NULL, 0), EINVAL);
+}
+
+static bool this_kernel_can(void)
+{
+    return landlock_abi() >= LANDLOCK_ABI_MOVES;
+}
+
+static void test_what_it_refuses(void **state)
+{
+    (void)state;
+    if (!this_kernel_can())
+        skip();
+    in_child(refuses);
+}
+
+static void test_off(void **state)
+{
+    (void)state;
+    if (geteuid() != 0) /* bpf(): the kernel's own answer is EPERM then */
+        skip();
+    in_child(lets);
+}
+
+#ifdef __x86_64__
+/* A call by the gate of 32-bit programs, with their number. */
+static void calls_as_i386(void)
+{
+    struct sandbox sandbox;
+    long result;
+    EXPECT(sandbox_enter(SANDBOX_AUTO, &sandbox) == 0 && sandbox.seccomp);
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(20) : "memory");
+    EXPECT(result == -EPERM);
+    REFUSED(syscall(0x40000000 | SYS_getpid), EPERM); /* x32 */
+}
+
+static void test_other_architectures(void **state)
+{
+    (void)state;
+    in_child(calls_as_i386);
+}
+#endif
+
+/* ---- kernels that have less ---- */
+
+/* From here on the kernel answers so. */
+static void answer(int number, int failure)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    EXPECT(filter != NULL && seccomp_rule_add(filter, SCMP_ACT_ERRNO((uint16_t)failure), number, 0) == 0);
+    EXPECT(seccomp_load(filter) == 0);
+    seccomp_release(filter);
+}
+
+static void without_landlock(int failure, const char *reason)
+{
+    struct sandbox sandbox;
+    answer(SYS_landlock_create_ruleset, failure);
+    EXPECT(sandbox_enter(SANDBOX_STRICT, &sandbox) == -1);
+    EXPECT(!sandbox.landlock && !sandbox.signals && sandbox.abi == 0 && strstr(sandbox.missing, reason) != NULL);
+    EXPECT(sandbox_enter(SANDBOX_AUTO, &sandbox) == 0 && sandbox.seccomp);
+    REFUSED(mount("none", ".", "tmpfs", 0, NULL), EPERM);
+}
+
+static void has_no_landlock(void)
+{
+    without_landlock(ENOSYS, "Landlock: this kernel has none");
+}
+
+static void landlock_is_off(void)
+{
+    without_landlock(EOPNOTSUPP, "Landlock: switched off");
+}
+
+static void has_no_seccomp(void)
+{
+    struct sandbox sandbox;
+    answer(SYS_seccomp, ENOSYS);
+    EXPECT(sandbox_enter(SANDBOX_STRICT, &sandbox) == -1);
+    EXPECT(!sandbox.seccomp && strstr(sandbox.missing, "seccomp: ") != NULL);
+    EXPECT(sandbox_enter(SANDBOX_AUTO, &sandbox) == 0);
+}
+
+static void test_less(void **state)
+{
+    (void)state;
+    in_child(has_no_landlock);
+    in_child(landlock_is_off);
+    in_child(has_no_seccomp);
+}
+
+static void test_versions(void **state)
+{
+    const struct landlock_rights all = {.files = landlock_write | landlock_devices, .signals = true};
+    (void)state;
+    assert_int_equal(landlock_known(0, &all).files, 0);
+    assert_false(landlock_known(5, &all).signals);
+    assert_true(landlock_known(6, &all).signals);
+    assert_int_equal(landlock_known(1, &all).files & landlock_moves, 0);
+    assert_int_equal(landlock_known(2, &all).files & landlock_moves, landlock_moves);
+    assert_int_not_equal(landlock_known(2, &all).files, landlock_known(3, &all).files);
+    assert_int_equal(landlock_known(3, &all).files, all.files);
+    for (unsigned abi = 1; abi <= landlock_abi(); abi++) { /* newer kernels take what older ones know */
+        struct landlock_rights known = landlock_known(abi, &all);
+        int ruleset = landlock_ruleset(&known);
+        assert_int_not_equal(ruleset, -1);
+        assert_int_equal(landlock_allow(ruleset, known.files, "/", landlock_write), 0);
+        assert_int_equal(landlock_allow(ruleset, known.files, "/etc/passwd", landlock_write), 0);
+        assert_int_equal(landlock_allow(ruleset, known.files, "/no/such", landlock_read), -1);
+        assert_int_equal(errno, ENOENT);
+        close(ruleset);
+    }
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_it_refuses),
+        cmocka_unit_test(test_off),
+#ifdef __x86_64__
+        cmocka_unit_test(test_other_architectures),
+#endif
+        cmocka_unit_test(test_less),
+        cmocka_unit_test(test_versions),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
