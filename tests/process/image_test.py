@@ -208,8 +208,8 @@ def check_work(container):
     lines = container.map("dies", [1, 2])
     expect([line["error"]["signal"] for line in lines] == ["SIGSEGV"] * 2, lines)
     job = container.submit("sleep", [30])
-    worker = until(lambda: next((w["pid"] for w in container.get("/v1/workers")["workers"] if w["job"] == job), None),
-                   "nobody runs the item")
+    worker = until(lambda: next((w["pid"] for w in container.get("/v1/workers")["workers"]
+                                 if w["job"] == job and w["state"] == "waiting"), None), "nobody sleeps in the item")
     expect(container.exec("sh", "-c", "kill -9 %d" % worker)[0] == 0, "no such worker in the container:", worker)
     expect(container.lines(job)[0]["error"]["type"] == "crash", "the death of a worker went unnoticed")
     expect(container.map("square", [3])[0]["value"] == 9, "no work after a crash")
