@@ -15,7 +15,7 @@
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
     gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libgnutls28-dev libjansson-dev libsqlite3-dev \
-    libuv1-dev libseccomp-dev uthash-dev libjs-chart.js
+    libuv1-dev libseccomp-dev uthash-dev libjs-chart.js python3 python3-yaml
 WORKDIR /src
 COPY . .
 RUN cmake -B /build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPOOLD_TESTS=OFF && cmake --build /build -j "$(nproc)" \

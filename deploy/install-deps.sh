@@ -18,14 +18,14 @@ otherwise (Debian 12, Ubuntu 24.04 or later).
   --help    this text
 
 Functions in Python or Node need a python3 (3.9 or later) or a node (18 or later) in PATH when they are used; poold
-itself needs neither.
+itself needs neither; building it makes the page at /docs with python3.
 TEXT
 }
 
 # libc6-dev is named because gcc only recommends it.
 build_packages=(gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libgnutls28-dev libjansson-dev libsqlite3-dev
-    libuv1-dev libseccomp-dev uthash-dev libjs-chart.js curl ca-certificates)
-test_packages=(libcmocka-dev libcurl4-openssl-dev sqlite3 python3 python3-yaml python3-jsonschema clang-format
+    libuv1-dev libseccomp-dev uthash-dev libjs-chart.js python3 python3-yaml curl ca-certificates)
+test_packages=(libcmocka-dev libcurl4-openssl-dev sqlite3 python3-jsonschema clang-format
     binutils procps git debootstrap imagemagick poppler-utils nginx prometheus)
 
 # Prints those of the given packages that are not installed. dpkg-query fails when it knows none of

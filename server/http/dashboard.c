@@ -1,4 +1,4 @@
-/* The dashboard: `/` for who takes HTML, and the files it is made of. They hold no data, so no token is asked for: the
+/* The dashboard: `/` for who takes HTML, the files it is made of, and /docs. They hold no data, so no token is asked for: the
  * page asks for it, and sends it with what it asks of /v1. */
 #include <microhttpd.h>
 #include <string.h>
@@ -46,9 +46,24 @@ bool dashboard_wanted(const struct request *r)
     return accept_html(r->heads.value[HEAD_ACCEPT]);
 }
 
+static void answer_page(struct request *r, const char *name)
+{
+    const struct dashboard_file *file = dashboard_find(name);
+    CHECK(file, "the dashboard has no %s", name);
+    answer_file(r, file);
+}
+
 void get_dashboard_page(struct request *r)
 {
-    const struct dashboard_file *file = dashboard_find("index.html");
-    CHECK(file, "the dashboard has no page");
-    answer_file(r, file);
+    answer_page(r, "index.html");
+}
+
+/* openapi.yaml for people (dashboard/docs). */
+void get_docs(struct request *r)
+{
+    request_header(r, "Vary", "Accept");
+    if (accept_page(r->heads.value[HEAD_ACCEPT]))
+        answer_page(r, "docs.html");
+    else
+        request_fail(r, PROBLEM_NOT_ACCEPTABLE, "this is a page of text/html; /openapi.yaml is for programs");
 }

@@ -23,7 +23,7 @@ request_step get_access;
 /* pool.c */
 request_step get_workers, get_pool, patch_pool;
 /* dashboard.c */
-request_step get_dashboard, get_dashboard_page;
+request_step get_dashboard, get_dashboard_page, get_docs;
 bool dashboard_wanted(const struct request *);
 /* service.c, metrics.c */
 request_step get_healthz, get_readyz, get_metrics, get_openapi, get_root, any_options;

@@ -234,8 +234,9 @@ static enum format format_of(const char *type, size_t length, enum format fallba
         if (offered & 1U << known[i].format && strlen(known[i].type) == length &&
             strncasecmp(type, known[i].type, length) == 0)
             return known[i].format;
-    bool any =
-        (length == 3 && strncmp(type, "*/*", 3) == 0) || (length == 13 && strncasecmp(type, "application/*", 13) == 0);
+    const char *family = fallback == FORMAT_HTML ? "text/*" : "application/*";
+    bool any = (length == 3 && strncmp(type, "*/*", 3) == 0) ||
+               (length == strlen(family) && strncasecmp(type, family, length) == 0);
     return any ? fallback : FORMAT_NONE;
 }
 
@@ -286,4 +287,9 @@ enum format accept_bytes(const char *accept)
 bool accept_html(const char *accept)
 {
     return choose(accept, FORMAT_NONE, 1U << FORMAT_HTML) == FORMAT_HTML;
+}
+
+bool accept_page(const char *accept)
+{
+    return choose(accept, FORMAT_HTML, 1U << FORMAT_HTML) == FORMAT_HTML;
 }

@@ -61,5 +61,7 @@ enum format accept_choose(const char *accept, enum format fallback);
 enum format accept_bytes(const char *accept);
 /* It names text/html, as browsers do. */
 bool accept_html(const char *accept);
+/* It does not exclude text/html. */
+bool accept_page(const char *accept);
 
 #endif

@@ -69,6 +69,7 @@ static const struct route routes[] = {
     {.method = METHOD_GET, .scope = SCOPE_READ, .pattern = "/metrics", .handler = get_metrics},
     {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/openapi.yaml", .handler = get_openapi},
     {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/", .handler = get_root},
+    {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/docs", .handler = get_docs},
     {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/dashboard/{name}", .handler = get_dashboard},
 };
 enum { ROUTES = sizeof routes / sizeof *routes };

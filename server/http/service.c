@@ -72,7 +72,7 @@ static const char root[] = "poold: multiprocessing's Pool as a service\n"
                            "  PUT|GET|DELETE /v1/queues/NAME    also pipes locks dicts lists values arrays\n"
                            "  POST /v1/queues/NAME/put|get      {\"value\":7}; get?wait=10\n"
                            "  GET  /healthz /readyz /metrics\n"
-                           "  GET  /openapi.yaml                the contract\n";
+                           "  GET  /docs /openapi.yaml          all of this: for people, for programs\n";
 
 void get_root(struct request *r)
 {

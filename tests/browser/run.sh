@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run: fetches what drives a browser (playwright-core, axe-core, by npm, into a folder that is removed again) and runs
-# dashboard_test.mjs. Exits with 77, which CTest counts as skipped, when there is no Chromium, no node or nothing to
+# dashboard_test.mjs, or the test that is named. Exits with 77, which CTest counts as skipped, when there is no Chromium, no node or nothing to
 # fetch from.
 set -euo pipefail
 
@@ -9,9 +9,9 @@ packages=(playwright-core@1.65.1 axe-core@4.14.1)
 
 usage() {
     cat <<'TEXT'
-Usage: tests/browser/run.sh POOLD
+Usage: tests/browser/run.sh POOLD [TEST]
 
-Tests the dashboard of the poold at the path POOLD in headless Chromium (Debian: chromium, nodejs, npm;
+Tests the dashboard (dashboard_test.mjs, or TEST: docs_test.mjs is of the page at /docs) of the poold at the path POOLD in headless Chromium (Debian: chromium, nodejs, npm;
 deploy/install-deps.sh --tests installs them).
 
   POOLD_BROWSER_MODULES  a folder with node_modules that has playwright-core and axe-core already
@@ -25,7 +25,7 @@ skip() {
 
 main() {
     local chromium modules
-    if [[ $# != 1 || $1 == --help ]]; then
+    if [[ $# -lt 1 || $# -gt 2 || $1 == --help ]]; then
         usage
         [[ ${1-} == --help ]] && exit 0
         exit 2
@@ -43,7 +43,7 @@ main() {
         (cd "$folder" && timeout 45 npm install --no-audit --no-fund --ignore-scripts "${packages[@]}") \
             >"$folder/npm.log" 2>&1 || { cat "$folder/npm.log" >&2; skip "npm could not fetch ${packages[*]}"; }
     fi
-    POOLD_BROWSER_MODULES=$modules HOME=$folder node "$here/dashboard_test.mjs" "$1" "$chromium"
+    POOLD_BROWSER_MODULES=$modules HOME=$folder node "$here/${2:-dashboard_test.mjs}" "$1" "$chromium"
 }
 
 main "$@"

@@ -205,7 +205,7 @@ def no_route(service):
 
 
 def public(service):
-    for path in ("/healthz", "/readyz", "/", "/openapi.yaml", "/dashboard/app.js"):
+    for path in ("/healthz", "/readyz", "/", "/docs", "/openapi.yaml", "/dashboard/app.js"):
         check(service.client().get(path).status == 200, path, "without a token")
         check(service.client(secret("nobody")).get(path).status == 200, path, "with a wrong one")
 

@@ -95,6 +95,30 @@ static void test_cached(void **state)
     reply_free(&r);
 }
 
+/* openapi.yaml for people: what is in it, openapi_examples_test.py looks at. */
+static void test_docs(void **state)
+{
+    (void)state;
+    static const char *const accepted[] = {"text/html,application/xhtml+xml,*/*;q=0.8", "*/*", "text/*", "text/html"};
+    struct reply r;
+    for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++) {
+        assert_int_equal(http_get_as(&web, &r, accepted[i], i % 2 ? "/docs" : "/docs/"), 200);
+        expect_header(&r, "Content-Type", "text/html; charset=utf-8");
+        expect_header(&r, "Vary", "Accept");
+        expect_policy(&r);
+        assert_non_null(strstr(r.body, "id=\"submitJob\""));
+        reply_free(&r);
+    }
+    assert_int_equal(http_get_as(&web, &r, "application/json", "/docs"), 406);
+    reply_free(&r);
+    http_ask(&web, &(struct ask){.method = "HEAD", .path = "/docs"}, &r);
+    assert_int_equal(r.status, 200);
+    assert_int_equal(r.length, 0);
+    reply_free(&r);
+    refuse("POST", "/docs", NULL, 405, "method-not-allowed");
+    refuse("GET", "/docs/x", NULL, 404, "not-found");
+}
+
 /* The page asks for the token itself, so it must come without one; what it shows must not. */
 static void test_without_token(void **state)
 {
@@ -112,6 +136,11 @@ static void test_without_token(void **state)
     reply_free(&r);
     assert_int_equal(http_get(&web, &r, "/dashboard/app.js"), 200);
     reply_free(&r);
+    assert_int_equal(http_get(&web, &r, "/docs"), 200);
+    reply_free(&r);
+    assert_int_equal(http_get(&web, &r, "/docs/"), 200);
+    reply_free(&r);
+    refuse("GET", "/docs/x", NULL, 401, "unauthorized");
     refuse("GET", "/v1/pool", NULL, 401, "unauthorized");
     refuse("GET", "/metrics", NULL, 401, "unauthorized");
     refuse("GET", "/dashboard/../v1/pool", NULL, 401, "unauthorized");
@@ -128,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_page_or_text),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_docs),
         cmocka_unit_test(test_cached),
         cmocka_unit_test(test_without_token),
     };
