@@ -145,6 +145,7 @@ struct job {
     enum { TIMED_NOT, TIMED_SOON, TIMED_LATER } timed; /* in core.timed or core.later: something depends on time */
     TAILQ_ENTRY(job) timed_link;
     struct function *function; /* counted by it */
+    struct client *client;     /* counted by it until it has ended, or NULL */
     bool trusting; /* accepted while its function was not known yet: if there turns out to be none, its items fail */
 
     struct ranges ready;     /* items nobody runs */
@@ -244,6 +245,7 @@ struct core {
 
     struct job *jobs; /* live, by seq */
     unsigned job_count;
+    struct client *clients; /* that have unfinished jobs, by name */
     struct job *keys; /* those whose key is not committed yet, by key */
     struct job_list lingering;
     unsigned lingering_count;
@@ -460,5 +462,12 @@ void submit(struct core *, struct engine_request *);
 void append(struct core *, struct engine_request *);
 void append_next(struct core *, struct job *);
 void key_release(struct core *, struct job *);
+
+/* ---- clients.c ---- */
+/* From now on the job counts as one of its origin's client. */
+void client_hold(struct core *, struct job *);
+void client_release(struct core *, struct job *); /* again is fine */
+/* Whether there is room for one more, with so many allowed (0 = any). */
+bool client_may_submit(const struct core *, const char *name, unsigned most);
 
 #endif

@@ -41,6 +41,7 @@ enum engine_status {
     ENGINE_ENDED,            /* 409: cancel of a job that has ended */
     ENGINE_NOT_ENDED,        /* 409: delete of a job that has not ended */
     ENGINE_TOO_MANY,         /* 413/429: items of the job, or jobs, over the limit */
+    ENGINE_CLIENT_JOBS,      /* 429: the client has as many unfinished jobs as it may */
     ENGINE_OVER_CEILING,     /* 422: an option is beyond what the function's manifest allows; `problem` says which */
     ENGINE_STORE_FULL,       /* 507 */
     ENGINE_STORE_FAILED,     /* 503; the outcome is unknown */
@@ -96,6 +97,7 @@ struct engine_request {
             char key[256];               /* Idempotency-Key or "" */
             uint64_t fingerprint;
             struct job_origin origin;
+            unsigned client_jobs;        /* so many unfinished jobs the client of the origin may have; 0 = any */
             bool uploading;              /* more chunks follow by ASK_APPEND of the same HTTP request: answered when
                                             committed; the job is cancelled if an `abort` comes, or no `last` before a restart */
             int64_t retry_of;            /* seq of the first job or 0 (its created_ms in retry_of_created_ms) */

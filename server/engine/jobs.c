@@ -220,6 +220,7 @@ void job_free(struct core *core, struct job *job)
     core->job_count--;
     key_release(core, job);
     function_release(core, job);
+    client_release(core, job);
     free(job);
 }
 
@@ -235,6 +236,7 @@ static int64_t took_ns(const struct core *core, const struct job *job)
 void job_ended(struct core *core, struct job *job)
 {
     job->ended = true;
+    client_release(core, job);
     core->counters.jobs_ended[job->view.state]++;
     histogram_add(&core->counters.jobs_took[job->view.kind], 1, took_ns(core, job));
     chunks_free(core, job);

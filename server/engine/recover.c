@@ -30,6 +30,7 @@ static void restore_job(void *context, const struct job_view *view)
     job->shown_state = view->state;
     job->accepted = job->stored = true;
     function_hold(core, job, false);
+    client_hold(core, job);
     int64_t wait_ms = view->created_ms + view->options.delay_ms - core->ports.wall_ms(core->ports.context);
     if (view->options.delay_ms > 0 && wait_ms > 0) {
         job->not_before_ns = core->ports.now_ns(core->ports.context) + wait_ms * NS_PER_MS;

@@ -126,6 +126,8 @@ static enum engine_status refusal(const struct core *core, const struct engine_r
         return ENGINE_NO_FUNCTION;
     if (core->storage_full || core->space_low)
         return ENGINE_STORE_FULL;
+    if (!client_may_submit(core, request->submit.origin.client, request->submit.client_jobs))
+        return ENGINE_CLIENT_JOBS;
     return core->job_count >= JOBS_LIVE_MAX ? ENGINE_TOO_MANY : ENGINE_OK;
 }
 
@@ -142,6 +144,7 @@ static void fill_job(struct core *core, struct job *job, const struct engine_req
     view->retry_of_created_ms = request->submit.retry_of_created_ms;
     view->uploading = request->submit.uploading;
     function_hold(core, job, true);
+    client_hold(core, job);
     job->accepted_ns = now;
     if (view->options.delay_ms > 0) {
         job->not_before_ns = now + view->options.delay_ms * NS_PER_MS;

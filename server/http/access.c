@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "access/tokens.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "http/handlers.h"
 #include "http/routes.h"
@@ -138,12 +139,23 @@ static bool forbidden(struct request *r, const char *method)
                        r->route->pattern, scope_name(r->route->scope));
 }
 
+/* Also who has no token, or a wrong one: by his address. */
+static bool in_time(struct request *r)
+{
+    int64_t wait_ns = limiter_take(r->http->limiter, r->client, r->limits.rate, clock_mono_ns());
+    return !wait_ns || problem_set(&r->problem, PROBLEM_TOO_MANY_REQUESTS,
+                                   "this client may make %u requests a second; the next in %lld ms", r->limits.rate,
+                                   (long long)(wait_ns / NS_PER_MS + 1));
+}
+
 bool access_admit(struct request *r, const char *method)
 {
+    unsigned scope = r->route ? r->route->scope : ROUTE_ANY_TOKEN;
     identify(r);
     find_limits(r);
-    unsigned scope = r->route ? r->route->scope : ROUTE_ANY_TOKEN;
-    if (!r->http->tokens || scope == ROUTE_PUBLIC)
+    if (scope != ROUTE_PROBE && !in_time(r))
+        return false;
+    if (!r->http->tokens || scope == ROUTE_PUBLIC || scope == ROUTE_PROBE)
         return true;
     if (!r->token)
         return problem_set(&r->problem, PROBLEM_UNAUTHORIZED,

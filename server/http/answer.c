@@ -67,8 +67,8 @@ void request_answer_empty(struct request *r, unsigned status)
 void request_problem_headers(struct request *r)
 {
     access_headers(r);
-    if (problem_status(r->problem.type) == 503)
-        request_header(r, "Retry-After", "1");
+    if (problem_status(r->problem.type) == 503 || problem_status(r->problem.type) == 429)
+        request_header(r, "Retry-After", "1"); /* of a rate, too: one of its requests is allowed within a second */
 }
 
 void request_answer_problem(struct request *r)
@@ -109,6 +109,8 @@ static const struct {
     [ENGINE_ENDED] = {PROBLEM_ENDED, "it has ended already"},
     [ENGINE_NOT_ENDED] = {PROBLEM_NOT_ENDED, "cancel it, or wait for its end"},
     [ENGINE_TOO_MANY] = {PROBLEM_TOO_MANY_ITEMS, "the limit of items or jobs is reached"},
+    [ENGINE_CLIENT_JOBS] = {PROBLEM_TOO_MANY_REQUESTS,
+                            "this client has as many unfinished jobs as it may; GET /v1/access says how many"},
     [ENGINE_OVER_CEILING] = {PROBLEM_OVER_CEILING, "an option is over its ceiling"},
     [ENGINE_STORE_FULL] = {PROBLEM_STORAGE_FULL, "nothing was stored; free some space"},
     [ENGINE_STORE_FAILED] = {PROBLEM_STORAGE_FAILED, "repeat it with the same Idempotency-Key"},

@@ -46,6 +46,7 @@ static const struct {
     [PROBLEM_UNKNOWN_FUNCTION] = {"unknown-function", 422, "There is no function of that name"},
     [PROBLEM_OVER_CEILING] = {"over-ceiling", 422, "An option is beyond what the function allows"},
     [PROBLEM_KEY_REUSED] = {"key-reused", 422, "The Idempotency-Key was used with another request"},
+    [PROBLEM_TOO_MANY_REQUESTS] = {"too-many-requests", 429, "The client is over one of its limits"},
     [PROBLEM_HEAD_TOO_LARGE] = {"head-too-large", 431, "The headers are too large"},
     [PROBLEM_INTERNAL] = {"internal", 500, "Something went wrong inside"},
     [PROBLEM_OVERLOADED] = {"overloaded", 503, "Too many connections or waiting requests"},

@@ -95,9 +95,9 @@ void request_unref(struct request **r)
 void request_completed(struct request *r)
 {
     request_drop_body(r);
-    r->http->waiting -= r->counted;
+    r->http->waiting -= r->held != NULL;
     r->http->streams -= r->stream != NULL;
-    r->counted = false;
+    limiter_drop(r->http->limiter, &r->held);
     r->connection->request = NULL;
     connection_phase(r->connection, PHASE_IDLE);
     r->connection = NULL;
@@ -324,12 +324,15 @@ bool request_continue(struct request *r)
 
 bool request_count_waiting(struct request *r)
 {
-    if (r->counted)
+    if (r->held)
         return true;
     if (r->http->waiting >= r->http->config->max_streams)
         return problem_set(&r->problem, PROBLEM_OVERLOADED, "%u requests already wait or stream", r->http->waiting);
+    r->held = limiter_hold(r->http->limiter, r->client, r->limits.streams);
+    if (!r->held)
+        return problem_set(&r->problem, PROBLEM_TOO_MANY_REQUESTS, "this client may wait or stream %u times at once",
+                           r->limits.streams);
     r->http->waiting++;
-    r->counted = true;
     return true;
 }
 

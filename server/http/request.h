@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access/limiter.h"
 #include "access/tokens.h"
 #include "base/buf.h"
 #include "engine/engine.h"
@@ -91,10 +92,10 @@ struct request {
     struct limits limits;        /* of the client */
 
     bool begun, answered, dead;
-    bool refused; /* `problem` is the answer; the rest of the body is thrown away */
-    bool early;   /* … and was already sent, past libmicrohttpd */
-    bool close;   /* close the connection after the answer */
-    bool counted; /* in http->waiting */
+    bool refused;              /* `problem` is the answer; the rest of the body is thrown away */
+    bool early;                /* … and was already sent, past libmicrohttpd */
+    bool close;                /* close the connection after the answer */
+    struct limiter_hold *held; /* one of its client's; counted in http->waiting, too */
     struct problem problem;
     struct buf body;
     int64_t received; /* bytes of the body so far */

@@ -14,7 +14,8 @@ enum route_body {
 /* What a route asks for beside the scopes of access/tokens.h. */
 enum {
     ROUTE_ANY_TOKEN = 0x100, /* whatever its scopes */
-    ROUTE_PUBLIC = 0x200     /* no token either */
+    ROUTE_PUBLIC = 0x200,    /* no token either */
+    ROUTE_PROBE = 0x400      /* the same, as often as one likes */
 };
 
 struct route {

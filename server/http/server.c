@@ -23,7 +23,7 @@
  * fast as one line a write). Only what is touched is resident. */
 #define CONNECTION_MEMORY ((size_t)64 * 1024) /* libmicrohttpd clears all of it before every request */
 #define CONNECTION_MEMORY_STEP ((size_t)32 * 1024)
-enum { TICK_UPLOAD_MS = 10, TICK_MS = 100, TICK_IDLE_MS = 5000, FAREWELL_MS = 500 };
+enum { TICK_UPLOAD_MS = 10, TICK_MS = 100, TICK_IDLE_MS = 5000, FAREWELL_MS = 500, CLIENTS_REMEMBERED = 4096 };
 /* For who does not read its answer; all other deadlines are in caps.c. */
 #define SILENCE_S 900u
 
@@ -229,6 +229,7 @@ static void destroy(struct http **http)
     fd_close(&(*http)->wake_fd);
     sem_destroy(&(*http)->quiet_reached);
     access_free(*http);
+    limiter_free(&(*http)->limiter);
     free(*http);
     *http = NULL;
 }
@@ -268,6 +269,7 @@ struct http *http_start(const struct config *config, struct engine *engine, stru
     http->config = config;
     http->engine = engine;
     http->epoll_fd = http->wake_fd = -1;
+    http->limiter = limiter_new(CLIENTS_REMEMBERED);
     LIST_INIT(&http->connections);
     LIST_INIT(&http->uploads);
     LIST_INIT(&http->puts);

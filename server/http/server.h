@@ -13,6 +13,7 @@
 #include "http/tally.h"
 
 struct MHD_Daemon;
+struct limiter;
 struct object_put;
 struct request;
 struct tokens;
@@ -62,7 +63,8 @@ struct http {
     _Atomic bool asleep;
     _Atomic unsigned wakes;
     unsigned wakes_seen;
-    bool asks_refused; /* quiet, as the HTTP thread has seen it */
+    bool asks_refused;       /* quiet, as the HTTP thread has seen it */
+    struct limiter *limiter; /* clients */
     struct connection_list connections;
     unsigned connection_count;
     unsigned waiting;   /* streams and waits, of config->max_streams */

@@ -19,6 +19,7 @@ static void fill(struct request *r, struct engine_request *e, struct submission 
     e->submit.options = s->options;
     e->submit.asked = s->asked;
     created_origin(r, &e->submit.origin);
+    e->submit.client_jobs = r->limits.jobs;
     e->submit.chunks = chunker_take(&s->items);
     if (r->heads.value[HEAD_IDEMPOTENCY_KEY])
         strcpy(e->submit.key, r->heads.value[HEAD_IDEMPOTENCY_KEY]); /* its length was checked */

@@ -112,6 +112,7 @@ static void submit(struct upload *u)
     e->submit.options = u->options;
     e->submit.asked = u->asked;
     e->submit.origin = u->origin;
+    e->submit.client_jobs = u->r->limits.jobs;
     e->submit.retry_of = u->retry_of;
     e->submit.retry_of_created_ms = u->retry_of_created_ms;
     e->submit.chunks = chunker_take(&u->chunker);

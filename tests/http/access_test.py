@@ -1,131 +1,25 @@
 """Tokens over HTTP, against the real binaries: every scope with every route (the table of routes, openapi.yaml and what is
 answered must agree), functions that a token is cut to, and SIGHUP. Needs Debian's python3-yaml."""
 import argparse
-import http.client
-import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 import yaml
 
+from access_kit import Service, check, failures, secret
+
 SCOPES = {"read": {"read"}, "submit": {"submit"}, "admin": {"read", "submit", "admin"}, "both": {"read", "submit"}}
 KINDS = ("queues", "pipes", "locks", "dicts", "lists", "values", "arrays")
-failures = []
-
-
-def check(right, *text):
-    if not right:
-        failures.append(text)
-        print("FAILED:", *text)
-
-
-def secret(name):
-    return (name + "-secret-").ljust(40, "x")
-
-
-class Answer:
-    def __init__(self, answer):
-        self.status = answer.status
-        self.headers = answer.headers
-        self.text = answer.read().decode()
-
-    def json(self):
-        return json.loads(self.text)
-
-    def type(self):
-        return self.json()["type"].rsplit(":", 1)[1]
-
-
-class Service:
-    def __init__(self, binary, tokens):
-        self.binary = binary
-        self.folder = tempfile.mkdtemp(prefix="poold-access-")
-        self.tokens = os.path.join(self.folder, "tokens")
-        self.write(tokens)
-        self.log_path = os.path.join(self.folder, "log")
-        self.start()
-
-    def start(self):
-        with open(self.log_path, "ab") as log:
-            begin = log.tell()
-            self.process = subprocess.Popen(
-                [self.binary, "--listen", "127.0.0.1:0", "--data", os.path.join(self.folder, "data"), "--processes", "2",
-                 "--token-file", self.tokens], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        self.port = int(self.logged(r"listening on http://127\.0\.0\.1:(\d+)", begin).group(1))
-
-    def write(self, text):
-        with open(self.tokens + ".new", "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(text)
-        os.rename(file.name, self.tokens)
-
-    def log_size(self):
-        return os.path.getsize(self.log_path)
-
-    def logged(self, pattern, begin=0):
-        """Waits until the log has it, behind its byte `begin`."""
-        for _ in range(3000):
-            with open(self.log_path, encoding="utf-8") as log:
-                log.seek(begin)
-                text = log.read()
-            found = re.search(pattern, text)
-            if found:
-                return found
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.01)
-        raise SystemExit("never logged: %s\n%s" % (pattern, text[-2000:]))
-
-    def reload(self, tokens, logged):
-        self.write(tokens)
-        begin = self.log_size()
-        self.process.send_signal(signal.SIGHUP)
-        return self.logged(logged, begin)
-
-    def client(self, token=None):
-        return Client(self.port, token)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        check(self.process.wait(30) == 0, "poold ended with", self.process.returncode)
-
-    def remove(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class Client:
-    def __init__(self, port, token):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        self.headers = {"Authorization": "Bearer " + token} if token else {}
-
-    def begin(self, method, path, body=None, **headers):
-        headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        text = body if body is None or isinstance(body, str) else json.dumps(body)
-        self.connection.request(method, path, text, dict(self.headers, **headers))
-        return self.connection.getresponse()
-
-    def ask(self, method, path, body=None, **headers):
-        return Answer(self.begin(method, path, body, **headers))
-
-    def get(self, path):
-        return self.ask("GET", path)
-
-    def post(self, path, body=None, **headers):
-        return self.ask("POST", path, body, **headers)
-
-
 # ---- every scope with every route
 
 def table(source):
     """{(method, path): what it needs} as the server's source has it."""
     names = {"SCOPE_READ": "read", "SCOPE_SUBMIT": "submit", "SCOPE_ADMIN": "admin", "ROUTE_ANY_TOKEN": "any",
-             "ROUTE_PUBLIC": "public"}
+             "ROUTE_PUBLIC": "public", "ROUTE_PROBE": "public"}
     routes = {}
     for file in ("routes.c", "objects_routes.c"):
         with open(os.path.join(source, "server", "http", file), encoding="utf-8") as text:
@@ -351,9 +245,7 @@ def reload(service, tokens):
 def killed(service):
     """A server that dies is back with the tokens of the file."""
     status = service.client(secret("both")).get("/v1/jobs").status
-    with open("/proc/%d/task/%d/children" % (service.process.pid, service.process.pid), encoding="ascii") as children:
-        server = next(pid for pid in children.read().split() if "server" in open("/proc/%s/comm" % pid).read())
-    os.kill(int(server), signal.SIGKILL)
+    service.kill_server()
     check(status == 200 and service.client(secret("both")).get("/v1/jobs").status == 200, "the same token")
 
 
@@ -377,8 +269,7 @@ def main():
     tokens = "# of this test\n" + "".join(
         "%s name=%s scopes=%s\n" % (secret(name), name, "read,submit" if name == "both" else name) for name in SCOPES)
     tokens += secret("cut") + " name=cut functions=sq*,echo\n"
-    service = Service(options.poold, tokens)
-    try:
+    with Service(options.poold, tokens) as service:
         service.job = service.client(secret("admin")).post("/v1/jobs", {"function": "square", "map": [1]}).json()["id"]
         every_scope_with_every_route(service, routes)
         no_route(service)
@@ -395,10 +286,6 @@ def main():
             check("-secret-" not in log.read(), "a token is in the log")
         service.stop()
         refused_at_start(service)
-    finally:
-        if service.process.poll() is None:
-            service.process.kill()
-        service.remove()
     print("%d failed" % len(failures))
     return 1 if failures else 0
 

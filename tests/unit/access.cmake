@@ -1,1 +1,2 @@
 poold_unit(access_tokens poold_access)
+poold_unit(access_limiter poold_access)
