@@ -2,6 +2,7 @@
  * by closing the control channel; signals are the supervisor's. */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "backup.h"
@@ -117,6 +118,14 @@ static void stop(struct service *s)
     store_close(&s->store);
 }
 
+/* The workers' group may enter the data directory for the memory that functions map (supervisor/datadir.h): all else
+ * in it is nobody's but ours. */
+static void close_files(const struct config *config)
+{
+    if (config->worker_user[0] != '\0')
+        umask(S_IRWXO);
+}
+
 int main(int argc, char **argv)
 {
     static struct service service;
@@ -129,6 +138,7 @@ int main(int argc, char **argv)
     if (service.config.backup[0] != '\0')
         return backup_run(&service.config);
     log_setup("server", service.config.log_level);
+    close_files(&service.config);
     if (load_functions(&service) || check_access(&service))
         return EX_CONFIG;
     int status = EX_IOERR;

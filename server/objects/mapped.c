@@ -85,7 +85,7 @@ static int reserve(int fd, size_t size, struct error *error)
 static int create_file(struct mapped *mapped, struct error *error)
 {
     unlink(mapped->path); /* left by a creation that was never committed */
-    int fd = open(mapped->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open(mapped->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0660);
     if (fd == -1)
         return error_set(error, "%s: %s", mapped->path, strerror(errno));
     int result = reserve(fd, mapped->size, error);

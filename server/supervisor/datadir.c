@@ -1,5 +1,6 @@
 #include "supervisor/datadir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -75,6 +76,55 @@ int datadir_lock(const char *path, struct error *error)
     note_holder(fd);
     return fd;
 }
+
+/* ---- other users' workers ---- */
+
+/* Does with each plain file of a folder what is said. */
+static int each_file(const char *folder, int (*act)(int folder_fd, const char *name, mode_t mode, gid_t group),
+                     gid_t group)
+{
+    struct stat status;
+    DIR *entries = opendir(folder);
+    int result = entries == NULL ? -1 : 0;
+    for (const struct dirent *entry; result == 0 && (entry = readdir(entries)) != NULL;)
+        if (fstatat(dirfd(entries), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode))
+            result = act(dirfd(entries), entry->d_name, status.st_mode, group);
+    int kept = errno;
+    if (entries != NULL)
+        closedir(entries);
+    errno = kept;
+    return result;
+}
+
+static int close_to_others(int folder_fd, const char *name, mode_t mode, gid_t group)
+{
+    (void)group;
+    return fchmodat(folder_fd, name, mode & 0700, 0);
+}
+
+static int open_to_group(int folder_fd, const char *name, mode_t mode, gid_t group)
+{
+    (void)mode;
+    return fchownat(folder_fd, name, (uid_t)-1, group, AT_SYMLINK_NOFOLLOW) == -1 ? -1
+                                                                                  : fchmodat(folder_fd, name, 0660, 0);
+}
+
+/* What is made there later belongs to the group by the folder's setgid bit; the server's umask (main.c) leaves it that,
+ * and closes everything else to others. */
+int datadir_share_objects(const char *path, gid_t group, struct error *error)
+{
+    char objects[PATH_SIZE];
+    path_in(objects, path, "objects");
+    if ((mkdir(objects, 0700) == -1 && errno != EEXIST) || each_file(path, close_to_others, group) == -1 ||
+        each_file(objects, open_to_group, group) == -1)
+        return error_set(error, "%s: %s", objects, strerror(errno));
+    if (chown(objects, (uid_t)-1, group) == -1 || chmod(objects, 02710) == -1 || chown(path, (uid_t)-1, group) == -1 ||
+        chmod(path, 0710) == -1)
+        return error_set(error, "%s: it cannot be opened to the worker's group: %s", path, strerror(errno));
+    return 0;
+}
+
+/* ---- the address ---- */
 
 int datadir_write_address(const char *path, const char *at, struct error *error)
 {

@@ -30,6 +30,7 @@ static pid_t spawn_worker(struct supervisor *s, const struct slot *slot, bool ex
         .fds = {channel_fd, s->scoreboard_fd, workbench_fd},
         .fd_count = 3,
         .oom_score_adj = WORKER_OOM_SCORE,
+        .user = s->user.other ? &s->user : NULL,
     };
     spawn_variable(&plan, "POOLD_WORKER_SLOT", slots_index(&s->pool.slots, slot));
     spawn_variable(&plan, "POOLD_WORKER_GENERATION", slot_next_generation(slot));

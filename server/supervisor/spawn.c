@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "supervisor/user.h"
 
 enum { FIRST_FD = 3 };
 
@@ -89,7 +90,6 @@ static void raise_file_limit(void)
 static _Noreturn void child(const struct spawn_plan *plan, pid_t parent)
 {
     setpgid(0, 0);
-    tie_to_parent(parent);
     reset_signals();
     place_fds(plan);
     if (plan->oom_score_adj != 0)
@@ -98,6 +98,9 @@ static _Noreturn void child(const struct spawn_plan *plan, pid_t parent)
         raise_file_limit();
     for (unsigned i = 0; i < plan->variable_count; i++)
         setenv(plan->variables[i].name, plan->variables[i].value, 1);
+    if (plan->user != NULL && worker_user_become(plan->user) == -1)
+        give_up(plan->path, "change user");
+    tie_to_parent(parent); /* last: a change of user unties */
     execv(plan->path, plan->argv);
     give_up(plan->path, "exec");
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct worker_user;
+
 #define SPAWN_FDS_MAX 4
 #define SPAWN_VARIABLES_MAX 4
 
@@ -22,8 +24,9 @@ struct spawn_plan {
         char value[24];
     } variables[SPAWN_VARIABLES_MAX]; /* added to the environment */
     unsigned variable_count;
-    int oom_score_adj; /* 0 = ours */
-    bool many_files;   /* raise the soft limit of open files to the hard one */
+    int oom_score_adj;              /* 0 = ours */
+    bool many_files;                /* raise the soft limit of open files to the hard one */
+    const struct worker_user *user; /* somebody else than we are, or NULL */
 };
 
 /* Adds a variable to the plan. */

@@ -59,15 +59,30 @@ static int create_scoreboard(struct supervisor *s, struct error *error)
     return s->scoreboard_fd = scoreboard_create(path, error);
 }
 
+/* Root on purpose is what `--worker-user root` says. */
+static void warn_of_root(const struct supervisor *s)
+{
+    if (geteuid() == 0 && s->config.worker_user[0] == '\0')
+        log_event(LOG_WARNING, "worker_user.root",
+                  "note=\"functions run as root, like poold; --worker-user names somebody else\"");
+}
+
+static int take_data_directory(struct supervisor *s, struct error *error)
+{
+    if ((s->lock_fd = datadir_lock(s->config.data, error)) == -1 || create_scoreboard(s, error) == -1)
+        return -1;
+    return s->user.other ? datadir_share_objects(s->config.data, s->user.gid, error) : 0;
+}
+
 int supervisor_init(struct supervisor *s, const struct config *config, struct error *error)
 {
     *s = (struct supervisor){.config = *config, .lock_fd = -1, .scoreboard_fd = -1, .listener = {.fd = -1}};
     slots_resize(&s->pool.slots, config->processes != 0 ? config->processes : cpu_count());
     if (find_libexec(s, error) == -1 || check_program(s, "poold-server", error) == -1 ||
-        check_program(s, "poold-worker", error) == -1)
+        check_program(s, "poold-worker", error) == -1 ||
+        worker_user_find(s->config.worker_user, &s->user, error) == -1 || take_data_directory(s, error) == -1)
         return -1;
-    if ((s->lock_fd = datadir_lock(s->config.data, error)) == -1 || create_scoreboard(s, error) == -1)
-        return -1;
+    warn_of_root(s);
     if (listener_open(&s->listener, &s->config, error) == -1)
         return -1;
     return datadir_write_address(s->config.data, s->listener.at, error);
@@ -88,7 +103,7 @@ int supervisor_check(struct supervisor *s, const struct config *config, char **a
 {
     *s = (struct supervisor){.config = *config};
     if (find_libexec(s, error) == -1 || check_program(s, "poold-worker", error) == -1 ||
-        listener_check(config, error) == -1)
+        worker_user_find(config->worker_user, &s->user, error) == -1 || listener_check(config, error) == -1)
         return -1;
     return supervisor_become_server(s, config, argv, error);
 }

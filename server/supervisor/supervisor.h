@@ -14,6 +14,7 @@
 #include "supervisor/listen.h"
 #include "supervisor/pool.h"
 #include "supervisor/process.h"
+#include "supervisor/user.h"
 
 /* RUN ──► DRAIN (SIGTERM, SIGINT: the server finishes what runs) ──► STOP (no server; the last workers go) ──► exit.
  * A second signal, or a server that gives up, goes to STOP at once. */
@@ -24,6 +25,7 @@ enum { SUPERVISOR_SIGNALS = 4 };
 struct supervisor {
     struct config config;
     char libexec[1024]; /* where poold-server and poold-worker are */
+    struct worker_user user; /* of the workers */
     int lock_fd, scoreboard_fd;
     struct listener listener;
     enum phase phase;

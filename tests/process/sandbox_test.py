@@ -7,12 +7,16 @@ import contextlib
 import os
 import platform
 import re
+import shutil
 import signal
+import subprocess
 import sys
 
-from functions_kit import House, expect, run
+from functions_kit import House, expect, run, until
 
 PYTHON = {"runtime": "python", "module": "breakout"}
+OTHER = 54321  # a number that nobody has
+NODE = shutil.which("node")
 SANITIZED = os.environ.get("FUNCTIONS_TEST_SANITIZED") == "1"
 
 
@@ -148,6 +152,104 @@ def check_strict(_):
     with house({"breakout": PYTHON}, "--sandbox", "strict") as it:
         expect(sandbox(it)["mode"] == "strict" and sandbox(it)["landlock"], sandbox(it))
         expect(it.value("breakout.ordinary", it.notes) == "all", "ordinary things")
+
+
+def open_house(it):
+    """For somebody else: the folder of functions can be read, that of notes written."""
+    os.chmod(it.dir, 0o755)
+    os.chmod(it.notes, 0o777)
+
+
+def may_run(user, path):
+    return subprocess.run(["test", "-x", path], user=user, group=user, extra_groups=[], check=False).returncode == 0
+
+
+def check_worker_user(_):
+    if os.geteuid() != 0 or not may_run(OTHER, os.path.dirname(sys.argv[1]) + "/poold-worker"):
+        print("worker_user: not as root, or the programs cannot be read by others: left out")
+        return
+    manifests = {
+        "breakout": dict(PYTHON, environment=["HOME"]),
+        "id": {"command": ["id", "-u"]},
+        "js": {"runtime": "node", "module": "js"},
+        "slow": {"command": ["sh", "-c", "trap '' TERM; sleep 60"]},
+    }
+    it = House(sys.argv[1], manifests, "--kill-grace", "100ms", processes=2, start=False)
+    try:
+        open_house(it)
+        it.start(wait_functions=False)  # what root's functions have made is the others', too
+        expect(it.ask("PUT", "/v1/values/counted", {"typecode": "i", "value": 41})[0] == 201, "a value")
+        it.stop()
+        it.options += ["--worker-user", str(OTHER)]
+        it.start()
+        expect(sandbox(it)["user"] == str(OTHER), sandbox(it))
+        for options in {}, {"isolation": "process"}:
+            state = it.value("breakout.state", 0, **options)
+            expect(state["uid"] == [OTHER] * 3 and state["gid"] == [OTHER] * 3 and state["groups"] == [], state)
+            expect(state["caps"] == "0" * 16 and state["oom"] == 500 and state["home"] == "/", state)
+            expect(it.value("id", 0, **options) == OTHER, "id")
+        expect(it.value("square", 3) == 9, "square")
+        expect(it.value("breakout.counter", "counted") == 42, "memory that is shared")
+        if NODE:
+            expect(it.value("js.power", 3) == 9, "node")
+        for path in "data", "data/objects":
+            expect(it.value("breakout.file", {"list": os.path.join(it.dir, path)}) == "EACCES", path, "can be listed")
+        files = set(os.listdir(os.path.join(it.dir, "data"))) - {"address"}  # which is no secret
+        expect("poold.db" in files, files)
+        for path in files:
+            path = os.path.join(it.dir, "data", path)
+            if os.path.isfile(path):
+                expect(it.value("breakout.file", {"read": path}) == "EACCES", path, "can be read")
+        refused = it.value("breakout.tries", pids(it))
+        expect(all(refused[what] in ("EPERM", "EACCES") for what in refused if "of" in what.split()), refused)
+        expect(it.error("slow", 0, timeout=0.2)["type"] == "timeout", "a timeout")
+        worker = it.value("breakout.state", 0)["parent"]
+        os.kill(worker, signal.SIGKILL)
+        it.wait_pool()
+        expect(it.value("breakout.state", 0)["uid"] == [OTHER] * 3, "the next worker")
+        it.wait_nothing_left()
+        unreadable(it)
+        orphaned(it)
+    except Exception:
+        print(it.log()[-3000:], file=sys.stderr)
+        raise
+    finally:
+        it.clean_up()
+
+
+def unreadable(it):
+    """A folder that only root may enter: its functions say so."""
+    os.mkdir(it.functions + "/closed", 0o700)
+    it.put("closed", {"runtime": "python", "module": "none", "directory": "closed"})
+    it.process.send_signal(signal.SIGHUP)
+    until(lambda: any("closed: Permission denied" in (f["problem"] or "") for f in it.listed()),
+          lambda: "nothing says that the folder is closed: %r" % it.listed())
+
+
+def orphaned(it):
+    """A busy worker dies with its supervisor, although a change of user unties it."""
+    it.submit("sleep", [3600, 3600])
+    until(lambda: all(worker["item"] is not None for worker in it.workers()), "items run")
+    it.process.kill()
+    it.process.wait()
+    until(lambda: not it.marked(), lambda: "left after the supervisor's end: %r" % it.marked(), patience=10)
+    it.process = None
+
+
+def check_user_refused(_):
+    it = House(sys.argv[1], {}, "--worker-user", "no-such-user", start=False)
+    try:
+        status, said = it.fails()
+        expect(status == 78 and "--worker-user: there is no user no-such-user" in said, status, said)
+        expect(it.fails("--check")[0] == 78, "--check finds nothing wrong")
+    finally:
+        it.clean_up()
+
+
+def check_root_is_warned(_):
+    for options, warned in ((), os.geteuid() == 0), (("--worker-user", str(os.geteuid())), False):
+        with house({}, *options, processes=1) as it:
+            expect(("worker_user.root" in it.log()) == warned, options, it.log())
 
 
 CHECKS = [(name[6:], check) for name, check in list(globals().items()) if name.startswith("check_")]

@@ -72,6 +72,14 @@ def state(_):
             "no_new_privs": status["NoNewPrivs"], "seccomp": status["Seccomp"], "caps": status["CapEff"]}
 
 
+def counter(name):
+    """What values and arrays need: memory that poold and functions map."""
+    import poold
+    value = poold.Value("i", name)
+    value.value += 1
+    return value.value
+
+
 def file(what):
     """{"read": PATH} or {"write": PATH} or {"list": PATH} or {"move": [FROM, TO]}"""
     def do():
