@@ -76,7 +76,9 @@ static const struct option options[] = {
      .value = "FORMAT", .help = "One line an event on stderr: text (key=value) or json."},
 
     {.heading = "Access", .name = "token-file", .kind = KIND_TEXT, FIELD(token_file), .standard = "", .value = "FILE",
-     .help = "Clients must send the text in FILE (at least 32 bytes) as\n`Authorization: Bearer TOKEN`."},
+     .help = "What clients must send as `Authorization: Bearer TOKEN`: a text of\n"
+             "at least 32 bytes, or one on each line with its scopes, functions\n"
+             "and limits (docs/security.md). SIGHUP reads it again."},
     {.name = "tls-cert", .kind = KIND_TEXT, FIELD(tls_cert), .standard = "", .value = "FILE",
      .help = "Serve HTTPS: the certificate with its chain, PEM. SIGHUP reads it\nagain."},
     {.name = "tls-key", .kind = KIND_TEXT, FIELD(tls_key), .standard = "", .value = "FILE",

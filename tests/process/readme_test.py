@@ -3,8 +3,9 @@
 
 A line `$ COMMAND` (goes on in lines that begin with `> `) is run by bash; all commands of all blocks share one shell,
 in order, so that later ones can use ID. Below it stands what it prints. In that, `…` stands for anything within a line,
-and a line of nothing but `…` for any number of lines. localhost:8080 is replaced by the instance under test. Commands
-that write into functions/ are run before it starts, too: it serves what they have written.
+and a line of nothing but `…` for any number of lines. localhost:8080 is replaced by the instance under test, and
+localhost:8081 by a free port for one that the commands start themselves. Commands that write into functions/ are run
+before it starts, too: it serves what they have written.
 
     tests/process/readme_test.py README.md build/bin/poold      exit status 0 if all is true
     tests/process/readme_test.py README.md --update build/bin/poold   writes the real output into the README
@@ -16,6 +17,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -89,11 +91,21 @@ class Poold:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+def free_port():
+    """A socket that keeps a port for who will listen there, as poold reuses addresses."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder, "127.0.0.1:%d" % holder.getsockname()[1]
+
+
 def run(commands, poold, binary):
     """What each command prints, in one shell; an output misses when the shell did not get so far."""
+    holder, other = free_port()
     script = "cd '%s'\n" % poold.dir
     for command, _ in commands:
-        script += "{ %s\n} 2>&1; printf '%s'\n" % (command.replace("localhost:8080", poold.address), MARK)
+        command = command.replace("localhost:8080", poold.address).replace("localhost:8081", other)
+        script += "{ %s\n} 2>&1; printf '%s'\n" % (command, MARK)
     environment = dict(os.environ, PATH=os.path.dirname(os.path.abspath(binary)) + ":" + os.environ["PATH"])
     shell = subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, start_new_session=True, env=environment)
     try:
@@ -101,7 +113,8 @@ def run(commands, poold, binary):
     except subprocess.TimeoutExpired:
         os.killpg(shell.pid, signal.SIGKILL)
         output, _ = shell.communicate()
-    text = output.decode("utf-8", "replace").replace(poold.address, "localhost:8080")
+    holder.close()
+    text = output.decode("utf-8", "replace").replace(poold.address, "localhost:8080").replace(other, "localhost:8081")
     return text.split(MARK)[:-1]
 
 
