@@ -1,5 +1,5 @@
 // dashboard_test: the dashboard in a real browser, with real jobs: every view, what can be done there, what happens when
-// the service goes away or wants a token, by keyboard, on a phone, in the dark, and with very much in it.
+// the service goes away, by keyboard, on a phone, in light and dark.
 //
 //   POOLD_BROWSER_MODULES=DIR node dashboard_test.mjs POOLD CHROMIUM    (run.sh does this)
 import assert from "node:assert/strict";
@@ -7,10 +7,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
-import { axePath, openBrowser, openPage, Service, sleep, WAIT } from "./kit.mjs";
+import { openBrowser, openPage, Service } from "./kit.mjs";
+import { accessible, badge as badgeOf, noComplaints, until } from "./steps.mjs";
 
 const [poold, chromium] = process.argv.slice(2);
-const axe = readFileSync(axePath, "utf8");
 let service, browser, page, house;
 
 before(async () => {
@@ -31,34 +31,15 @@ function functions() {
     writeFileSync(join(house, "through.json"), JSON.stringify({
         command: ["poold-call", "locks/door", "run", "--", "echo", "1"], output: "json",
     }));
+    writeFileSync(join(house, "broken.json"), JSON.stringify({ runtime: ["python3", "-m", "poold_worker", "not_there"] }));
     return house;
-}
-
-function noComplaints(of) {
-    assert.deepEqual(of.complaints.splice(0), [], "the console");
-    assert.ok([...of.hosts].every((host) => host.startsWith("127.0.0.1:") || host === ""), [...of.hosts].join());
 }
 
 const go = (hash, of = page, at = service) => of.goto(`${at.url}/${hash}`);
 const job = (id) => service.ask("GET", `/v1/jobs/${id}`);
 const submit = (body) => service.ask("POST", "/v1/jobs", body);
+const badge = (state, of = page) => badgeOf(state, of);
 const finish = (id) => service.ask("GET", `/v1/jobs/${id}?wait=60`);
-const badge = (state, of = page) => of.locator(".job-head .badge", { hasText: state }).waitFor();
-
-async function until(what, condition) {
-    for (const end = Date.now() + WAIT; Date.now() < end; await sleep(100))
-        if (await condition())
-            return;
-    assert.fail(`it never came: ${what}`);
-}
-
-async function accessible(of, where) {
-    await of.evaluate(axe);
-    const { violations } = await of.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-    const serious = violations.filter((one) => ["serious", "critical"].includes(one.impact))
-        .map((one) => `${where}: ${one.id}: ${one.nodes.map((node) => `${node.html} ${node.failureSummary}`).join("; ")}`);
-    assert.deepEqual(serious, []);
-}
 
 test("the policy: what is inline does not run, and is noticed", async () => {
     await go("");
@@ -98,9 +79,18 @@ test("pool: a tile for each worker, what it does, resize", async () => {
         canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value));
     assert.ok(painted, "the chart is drawn");
     await accessible(page, "pool");
+    await page.getByText("As a table").click();
+    await page.locator(".as-table tbody tr", { hasText: "sleep · item" }).first().waitFor();
+    assert.match(await page.locator(".figures").textContent(), /workers busy3 of 3/);
+    await page.reload();
+    await until("what was seen outlives a reload", async () => await page.locator(".timeline .span").count() > 5);
     await link.click();
     await badge("running");
     await page.getByRole("button", { name: "Cancel" }).click();
+    await page.locator("#confirm-no").click();
+    assert.equal((await job(id)).state, "running", "who says no lets it run");
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("button", { name: "Cancel the job" }).click();
     await badge("cancelled");
     assert.equal((await job(id)).state, "cancelled");
 });
@@ -159,11 +149,16 @@ test("job: failures, an item with its attempts and log, retry, delete", async ()
     const { id } = await submit({ function: "fail", map: [{ until: 2 }, 1, { until: 5 }], max_attempts: 2, backoff: 0.01 });
     await finish(id);
     await go(`#/jobs/${id}/failed`);
-    await until("two that failed", async () => await page.locator("tbody tr").count() === 2);
+    await until("two that failed", async () => await page.locator(".failure").count() === 2);
+    const opened = page.locator(".failure", { hasText: "Item 1" });
+    await opened.locator("summary").press("Enter");
+    await opened.getByText("Attempts that failed").first().waitFor();
+    assert.equal(await opened.locator("tbody tr").count(), 2);
+    await opened.getByText("It has printed nothing.").waitFor();
     await accessible(page, "failed");
-    await page.locator("tbody tr th a").first().click();
-    await page.getByText("Attempts that failed").waitFor();
-    assert.equal(await page.locator("table tbody tr").count(), 2);
+    await opened.getByRole("link", { name: "Page of item 1" }).click();
+    await page.getByRole("heading", { name: "Item 1" }).waitFor();
+    await until("both attempts", async () => await page.locator("table tbody tr").count() === 2);
     await accessible(page, "item");
     await page.goBack();
     await page.getByRole("button", { name: "Retry failed" }).click();
@@ -188,8 +183,8 @@ test("job: the log, and text that looks like markup is text", async () => {
     await finish(id);
     await go(`#/jobs/${id}/log`);
     await page.locator(".log-line", { hasText: "<img src=x" }).first().waitFor();
-    await page.getByLabel("Item").fill("1");
-    await page.getByLabel("Item").press("Enter");
+    await page.getByLabel("Item", { exact: true }).fill("1");
+    await page.getByLabel("Item", { exact: true }).press("Enter");
     await until("only the second's", async () => (await page.locator(".log-line").count()) > 0
         && await page.locator(".log-line", { hasText: "<img" }).count() === 0);
     await accessible(page, "log");
@@ -197,6 +192,23 @@ test("job: the log, and text that looks like markup is text", async () => {
     await page.locator(".results code", { hasText: "<script>" }).waitFor();
     assert.equal(await page.locator("main img").count(), 0);
 });
+
+// As Perfetto reads it: each thread is a worker with its name, its stretches come one after the other, in µs.
+function wellFormed(traceEvents) {
+    const named = new Map(traceEvents.filter((event) => event.name === "thread_name").map((event) => [event.tid, event.args.name]));
+    const ends = new Map();
+    for (const event of traceEvents) {
+        assert.ok(["M", "X"].includes(event.ph) && event.pid === 1, JSON.stringify(event));
+        if (event.ph === "M")
+            continue;
+        assert.equal(named.get(event.tid), `worker ${event.args.worker}`);
+        assert.ok(event.args.process > 0 && event.args.generation > 0, JSON.stringify(event));
+        assert.ok(event.ts >= (ends.get(event.tid) ?? 0), "no stretch begins before the one before it has ended");
+        assert.ok(Math.abs(event.ts / 1000 - Date.now()) < 3600e3, "the time of day");
+        ends.set(event.tid, event.ts + event.dur);
+    }
+    assert.ok(ends.size > 1, "on more than one worker");
+}
 
 test("job: the timeline, and the same as a trace", async () => {
     const { id } = await submit({ function: "sleep", map: [1.5, 1.5, 1.5] });
@@ -208,8 +220,15 @@ test("job: the timeline, and the same as a trace", async () => {
     const spans = traceEvents.filter((event) => event.ph === "X");
     assert.deepEqual(spans.map((span) => span.args.item).sort(), [0, 1, 2]);
     assert.ok(spans.every((span) => span.args.job === id && span.dur > 500e3 && span.dur < 20e6), JSON.stringify(spans));
-    assert.ok(traceEvents.some((event) => event.ph === "M" && event.name === "thread_name"));
+    wellFormed(traceEvents);
     await accessible(page, "timeline");
+    await page.reload();
+    await until("all of the job, though it has ended", async () => await page.locator(".timeline .span").count() >= 3);
+    const unseen = await submit({ function: "square", apply: 2 });
+    await finish(unseen.id);
+    await page.goto("about:blank"); // nobody looked
+    await go(`#/jobs/${unseen.id}/timeline`);
+    await page.getByText("Nothing was seen of this job.").waitFor();
 });
 
 test("functions: try one; what comes back is what was written", async () => {
@@ -217,20 +236,37 @@ test("functions: try one; what comes back is what was written", async () => {
     await page.getByLabel("Find").fill("echo");
     await page.locator("summary", { hasText: "echo" }).click();
     const form = page.locator(".function[open] form");
-    assert.equal(await form.getByLabel("Items, as JSON").inputValue(), '{"any":"JSON"}');
-    await form.getByLabel("Items, as JSON").fill('[12345678901234567890, 1.10, -0, 1e400]');
+    assert.equal(await form.getByLabel("The item, as JSON").inputValue(), '{"any":"JSON"}');
+    await form.getByLabel("The item, as JSON").fill('[12345678901234567890, 1.10, -0, 1e400]');
     await form.getByRole("button", { name: "Run" }).click();
-    await form.locator("pre.value").waitFor();
-    assert.equal(await form.locator("pre.value").textContent(), "[12345678901234567890, 1.10, -0, 1e400]");
-    await form.getByLabel("Items, as JSON").fill("{");
+    await form.locator(".answer pre").waitFor();
+    assert.equal(await form.locator(".answer pre").textContent(), "[12345678901234567890, 1.10, -0, 1e400]");
+    await form.getByLabel("The item, as JSON").fill("{");
     await form.getByRole("button", { name: "Run" }).click();
     await form.getByText("This is not JSON").waitFor();
     await form.getByLabel("Call").selectOption("map");
+    await form.getByText("Options").click();
+    await form.getByLabel("Priority").fill("9");
     await form.getByRole("button", { name: "Run" }).click();
-    await form.getByText("3 items").waitFor();
+    await until("three results", async () => await form.locator(".answers code", { hasText: '{"any":"JSON"}' }).count() === 3);
+    await form.getByText("The same with curl").click();
+    assert.match(await form.locator("pre[aria-label*=curl]").textContent(), /^curl 'http:.*\?wait=10' .*"map":\[.*,"priority":9\}'$/s);
     await accessible(page, "functions");
-    await form.locator("a").click();
+    await form.locator(".answer a").click();
     await badge("succeeded");
+    assert.match(await page.locator(".job-head .facts").textContent(), /priority 9/);
+});
+
+test("functions: an error is shown, and one that does not start says why", async () => {
+    await go("#/functions/fail");
+    const form = page.locator(".function[open] form");
+    await form.getByLabel("The item, as JSON").fill("1");
+    await form.getByRole("button", { name: "Run" }).click();
+    await form.locator('.answer .badge[data-state="failed"]').waitFor();
+    assert.match(await form.locator(".answer .error").textContent(), /^error: /);
+    await page.locator('.function[data-name="broken"]').getByText("No module named 'not_there'").waitFor();
+    await page.locator('.function[data-name="broken"] .badge[data-state="broken"]').waitFor();
+    await accessible(page, "broken functions");
 });
 
 test("objects: none, a list, and what is in one", async () => {
@@ -256,22 +292,39 @@ test("objects: none, a list, and what is in one", async () => {
     await accessible(page, "objects");
 });
 
-test("the connection: lost, told, and back", async () => {
-    const { id } = await submit({ function: "sleep", map: [0.2, 0.2, 0.2, 60] });
-    await go(`#/jobs/${id}`);
+test("the connection: lost, told, and back; results go on", async () => {
+    const { id } = await submit({ function: "sleep", map: Array(60).fill(0.4), chunksize: 1 });
+    await go(`#/jobs/${id}?order=completion`);
     await badge("running");
+    const shown = () => page.locator(".results tbody tr").count();
+    await until("the first results", async () => await shown() > 2);
     await service.stop("SIGKILL");
     try {
         await page.getByText("The connection to poold is lost.").waitFor();
         assert.match(await page.locator("#announce").textContent(), /lost/);
+        assert.equal(await page.locator("#link-text").textContent(), "lost");
         await accessible(page, "lost");
     } finally {
         await service.start();
     }
-    await page.getByRole("button", { name: "Try now" }).click().catch(() => {}); // it may be back by itself
-    await page.locator("#banner").waitFor({ state: "hidden" });
+    const before = await shown();
+    await page.locator("#banner").waitFor({ state: "hidden" }); // by itself
+    assert.match(await page.locator("#announce").textContent(), /back/);
+    await until("more results", async () => await shown() > before + 2);
+    const indices = await page.locator(".results tbody th").allTextContents();
+    assert.equal(new Set(indices).size, indices.length, "none twice");
     await page.getByRole("button", { name: "Cancel" }).click();
+    await page.locator("#confirm-yes").click();
     await badge("cancelled");
+});
+
+test("nothing there yet, and no such page", async () => {
+    for (const [hash, words] of [["#/jobs/1m7zen7av0000004", "There was never such a job."], ["#/jobs?function=pid", "No job is like that."],
+        ["#/objects/pipes", "There are no pipes."], ["#/objects/dicts/none", "There is no such object."], ["#/elsewhere", "There is no such page"]]) {
+        await go(hash);
+        await page.getByText(words).waitFor();
+    }
+    await accessible(page, "no such page");
 });
 
 test("keyboard: skip link, focus, theme", async () => {
@@ -303,123 +356,18 @@ test("a phone, in the dark", async () => {
     const phone = await openPage(browser, { viewport: { width: 360, height: 740 }, colorScheme: "dark", hasTouch: true, isMobile: true });
     const { id } = await submit({ function: "square", map: [1, "x", "a".repeat(500)] });
     await finish(id);
-    for (const [hash, ready] of [["", ".tile"], ["#/jobs", "tbody tr"], [`#/jobs/${id}`, ".results tr"], [`#/jobs/${id}/failed`, "tbody tr"],
+    for (const [hash, ready] of [["", ".tile"], ["#/jobs", "tbody tr"], [`#/jobs/${id}`, ".results tr"], [`#/jobs/${id}/failed`, ".failure"],
         [`#/jobs/${id}/items/1`, ".card"], ["#/functions/square", ".try"], ["#/objects/dicts", "tbody tr, .empty"], ["#/objects/dicts/settings", "tbody tr"]]) {
         await go(hash, phone);
         await phone.locator(ready).first().waitFor();
         const [width, wanted] = await phone.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
         assert.ok(width <= wanted, `${hash} is ${width} wide`);
-        await accessible(phone, `phone ${hash}`);
+        const small = await phone.evaluate(() => [...document.querySelectorAll("button, select, input:not([type=checkbox]), nav a")]
+            .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 32).map((one) => one.outerHTML));
+        assert.deepEqual(small, [], `${hash} has what a finger misses`);
     }
+    await accessible(phone, "phone");
     noComplaints(phone);
     await phone.context().close();
 });
 
-test("a token: asked for, kept in this tab, forgotten", async () => {
-    const token = "0123456789abcdef0123456789abcdef0123456789abcdef";
-    const guarded = await Service.begin(poold, "--processes", "1").then(async (made) => {
-        await made.stop("SIGTERM");
-        made.token = token;
-        made.command.push("--token-file", made.tokenFile(token));
-        await made.start();
-        return made;
-    });
-    const guest = await openPage(browser);
-    try {
-        await go("#/jobs", guest, guarded);
-        const dialog = guest.locator("#token");
-        await dialog.waitFor();
-        await accessible(guest, "token");
-        await guest.getByLabel("Token", { exact: true }).fill("wrong");
-        await guest.getByRole("button", { name: "Go on" }).click();
-        await guest.getByText("That is not the token.").waitFor();
-        await guest.getByLabel("Token", { exact: true }).fill(token);
-        await guest.keyboard.press("Enter");
-        await dialog.waitFor({ state: "hidden" });
-        await guest.getByText("There are no jobs yet.").waitFor();
-        await guest.reload();
-        await guest.getByText("There are no jobs yet.").waitFor();
-        assert.deepEqual(await guest.evaluate(() => Object.values(localStorage)), []);
-        await guest.getByRole("button", { name: "Forget token" }).click();
-        await dialog.waitFor();
-        noComplaints(guest);
-    } finally {
-        await guest.context().close();
-        await guarded.end();
-    }
-});
-
-// ---- very much ----
-
-// Notes the longest time for which the page did nothing else; and that this is noticed at all.
-async function watch(of) {
-    await of.evaluate(() => {
-        globalThis.longest = 0;
-        new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
-            globalThis.longest = Math.max(globalThis.longest, entry.duration);
-        })).observe({ entryTypes: ["longtask"] });
-        setTimeout(() => {
-            for (const end = performance.now() + 150; performance.now() < end;);
-        }, 0);
-    });
-    await until("a long task is noticed", () => of.evaluate(() => globalThis.longest >= 150));
-    await of.evaluate(() => { globalThis.longest = 0; });
-}
-async function fluid(of, what) {
-    const [longest, elements] = await of.evaluate(() => [globalThis.longest, document.getElementsByTagName("*").length]);
-    assert.ok(longest < 500, `${what}: the page stood still for ${longest} ms`);
-    assert.ok(elements < 5000, `${what}: ${elements} elements`);
-}
-
-test("a job with 1,000,000 items stays fluid", async (t) => {
-    const ITEMS = 1000000;
-    const lines = Array.from({ length: ITEMS }, (_, i) => (i % 1000 === 999 ? '"x"' : i)).join("\n");
-    const id = await service.upload("square", `${lines}\n`);
-    await go(`#/jobs/${id}`);
-    await watch(page);
-    await page.locator(".results tbody tr").nth(50).waitFor();
-    for (let state = "running"; state === "running" || state === "ready";)
-        ({ state } = await finish(id));
-    await badge("failed");
-    await page.getByLabel("From").fill("999900");
-    await page.getByRole("button", { name: "Go" }).click();
-    await page.locator(".results tbody th", { hasText: "999,950" }).waitFor();
-    await page.getByLabel("Order").selectOption("completion");
-    await until("a page of the other order", async () => await page.locator(".results tbody tr").count() === 100);
-    await page.getByRole("button", { name: "Last" }).click();
-    await until("the last page", async () => /999,900 to 999,999/.test(await page.locator("main").textContent()));
-    await page.getByRole("link", { name: "Failed" }).click();
-    await until("a hundred that failed", async () => await page.locator("tbody tr").count() >= 100);
-    await fluid(page, "1,000,000 items");
-    t.diagnostic(`longest task ${await page.evaluate(() => globalThis.longest)} ms`);
-});
-
-test("10,000 jobs stay fluid", async (t) => {
-    const JOBS = 10000, AT_ONCE = 32;
-    let made = 0;
-    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-        while (made++ < JOBS)
-            await submit({ function: "echo", apply: made });
-    }));
-    await go("#/jobs");
-    await watch(page);
-    await until("a page", async () => await page.locator("tbody tr").count() === 50);
-    const top = await page.locator("tbody tr .id").first().textContent();
-    for (let i = 0; i < 5; i++) {
-        const before = await page.locator("tbody tr .id").first().textContent();
-        await page.getByRole("button", { name: "Older" }).click();
-        await until("older jobs", async () => await page.locator("tbody tr .id").first().textContent() !== before);
-        assert.equal(await page.locator("tbody tr").count(), 50);
-    }
-    for (let i = 0; i < 5; i++) {
-        const before = await page.locator("tbody tr .id").first().textContent();
-        await page.getByRole("button", { name: "Newer" }).click();
-        await until("newer jobs", async () => await page.locator("tbody tr .id").first().textContent() !== before);
-    }
-    assert.equal(await page.locator("tbody tr .id").first().textContent(), top);
-    await page.getByLabel("Function").selectOption("cube");
-    await until("the few of another function", async () => await page.locator("tbody tr").count() > 0
-        && (await page.locator("tbody .row-link").allTextContents()).every((name) => name === "cube"));
-    await fluid(page, "10,000 jobs");
-    t.diagnostic(`longest task ${await page.evaluate(() => globalThis.longest)} ms`);
-});

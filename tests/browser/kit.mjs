@@ -25,12 +25,14 @@ async function freePort() {
 }
 
 export class Service {
+    // An option may be a function of the service's folder.
     static async begin(poold, ...options) {
         const service = new Service();
         service.folder = mkdtempSync(join(tmpdir(), "poold-browser-"));
         service.port = await freePort();
         service.url = `http://127.0.0.1:${service.port}`;
-        service.command = [poold, "--listen", `127.0.0.1:${service.port}`, "--data", join(service.folder, "data"), ...options];
+        service.command = [poold, "--listen", `127.0.0.1:${service.port}`, "--data", join(service.folder, "data"),
+            ...options.map((option) => (typeof option === "function" ? option(service.folder) : option))];
         await service.start();
         return service;
     }
@@ -49,10 +51,14 @@ export class Service {
         return this.token ? { Authorization: `Bearer ${this.token}` } : {};
     }
 
-    tokenFile(token) {
-        const path = join(this.folder, "token");
-        writeFileSync(path, `${token}\n`);
+    static tokenFile(folder, lines) {
+        const path = join(folder, "tokens");
+        writeFileSync(path, lines.map((line) => `${line}\n`).join(""), { mode: 0o600 });
         return path;
+    }
+
+    writeTokens(lines) {
+        Service.tokenFile(this.folder, lines);
     }
 
     async stop(signal = "SIGKILL") {

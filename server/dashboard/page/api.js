@@ -1,23 +1,27 @@
 // api: asks the service. One place knows the token and whether there is a connection.
 //
-// Events: "link" when the connection is lost or back, "token" when one is needed.
+// Events: "link" when the connection is lost or back, "token" when one is needed or given, "forbidden" when the token may
+// not do what was asked, "slow" when the service wants fewer requests, or not any more, "forget" before all is forgotten.
 
 const TIMEOUT_MS = 20000;
 const BACKOFF_MAX_MS = 30000;
+const PACE_MAX = 32, PACE_CALM_MS = 30000, RETRY_AFTER_MAX_S = 300;
 const STORED = "poold-token";
 
 export const events = new EventTarget();
-export const link = { lost: false, retryAt: 0, failures: 0 };
+// slowUntil: a 429 asked not to come before; pace: polls wait so many times as long as they would like to.
+export const link = { lost: false, retryAt: 0, failures: 0, slowUntil: 0, pace: 1 };
 let token = sessionStorage.getItem(STORED) || "";
 let tokenWanted = false;
-let probeTimer = 0;
+let probeTimer = 0, pacedAt = 0, paceLeast = 1;
 
-// What the service refused: its problem document, or as much as is known.
+// What the service refused: its problem document, or as much as is known; retryAfter in seconds, or 0.
 export class Refusal extends Error {
-    constructor(status, problem) {
+    constructor(status, problem, retryAfter = 0) {
         super(problem.detail || problem.title || `status ${status}`);
         this.status = status;
         this.problem = problem;
+        this.retryAfter = retryAfter;
     }
 }
 
@@ -38,30 +42,32 @@ export function needsToken() {
     return tokenWanted;
 }
 
+// The page begins anew, so that nothing of what it showed stays.
 export function forgetToken() {
-    token = "";
-    sessionStorage.removeItem(STORED);
-    tokenWanted = true;
-    say("token");
+    say("forget");
+    sessionStorage.clear();
+    location.reload();
 }
 
-// Tries it; true if it is the right one.
+// Tries it: "right", "wrong", or "unreachable".
 export async function giveToken(text) {
-    const before = token;
+    let answer;
+    try {
+        answer = await fetch("/v1/access", {
+            headers: { Accept: "application/json", Authorization: `Bearer ${text}` },
+            cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS),
+        });
+    } catch {
+        return "unreachable";
+    }
+    if (answer.status === 401)
+        return "wrong";
     token = text;
     tokenWanted = false;
-    try {
-        await json("/v1/pool");
-    } catch (error) {
-        if (!(error instanceof Refusal && error.status !== 401)) { // a 403 knows the token, at least
-            token = before;
-            tokenWanted = true;
-            return false;
-        }
-    }
     sessionStorage.setItem(STORED, token);
+    found();
     say("token");
-    return true;
+    return "right";
 }
 
 // ---- the connection ----
@@ -100,6 +106,39 @@ export async function probe() {
     }
 }
 
+// ---- fewer requests ----
+
+// What a client may ask in a second: polls take half of it at most.
+export function allowance(rate) {
+    const WANTED = 4; // a second, with all that polls
+    const least = rate ? Math.min(PACE_MAX, Math.max(1, 2 * WANTED / rate)) : 1;
+    if (least === paceLeast)
+        return;
+    link.pace = paceLeast = least;
+    say("slow");
+}
+
+export function slowed() {
+    return link.slowUntil > Date.now();
+}
+
+function slower(seconds) {
+    const now = Date.now();
+    link.slowUntil = Math.max(link.slowUntil, now + 1000 * Math.max(1, seconds));
+    if (now - pacedAt > 1000) // several were on their way
+        link.pace = Math.min(PACE_MAX, link.pace * 2);
+    pacedAt = now;
+    say("slow");
+}
+
+function calm() {
+    if (link.pace <= paceLeast || Date.now() - pacedAt < PACE_CALM_MS)
+        return;
+    pacedAt = Date.now();
+    link.pace = Math.max(paceLeast, link.pace / 2);
+    say("slow");
+}
+
 // ---- asking ----
 
 async function problemOf(answer) {
@@ -120,7 +159,7 @@ async function send(path, options) {
 }
 
 async function ask(path, options) {
-    if (tokenWanted || (link.lost && !options.method))
+    if (tokenWanted || (!options.method && (link.lost || slowed())))
         throw new Unreachable();
     let answer, text;
     try {
@@ -133,14 +172,28 @@ async function ask(path, options) {
         throw new Unreachable("There is no connection to poold.");
     }
     found();
+    if (answer.ok) {
+        calm();
+        return text;
+    }
+    throw await refusal(answer, options);
+}
+
+// The error for an answer that is no 2xx, and what follows from it for the whole page.
+async function refusal(answer, options) {
     if (answer.status === 401) {
         tokenWanted = true;
         say("token");
-        throw new Unreachable("A token is needed.");
+        return new Unreachable("A token is needed.");
     }
-    if (!answer.ok)
-        throw new Refusal(answer.status, await problemOf(answer));
-    return text;
+    const retryAfter = Math.min(RETRY_AFTER_MAX_S, Number(answer.headers.get("Retry-After")) || 0);
+    const refused = new Refusal(answer.status, await problemOf(answer), retryAfter);
+    if (answer.status === 403)
+        say("forbidden");
+    if (answer.status !== 429)
+        return refused;
+    slower(retryAfter);
+    return options.method ? refused : new Unreachable();
 }
 
 // The answer's text; options: method, body (text), headers, signal, timeout.

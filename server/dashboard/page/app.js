@@ -1,7 +1,8 @@
 // app: the frame around the views: navigation, theme, connection, token.
 
+import { may, startAccess, whyNot } from "./access.js";
 import * as api from "./api.js";
-import { text } from "./dom.js";
+import { empty, h, heading, text } from "./dom.js";
 import { recorder } from "./recorder.js";
 import { route } from "./router.js";
 import { announce, failure } from "./say.js";
@@ -14,16 +15,23 @@ import { jobsView } from "./view_jobs.js";
 import { objectView } from "./view_object.js";
 import { objectsView } from "./view_objects.js";
 import { poolView } from "./view_pool.js";
-import { h } from "./dom.js";
 
+const FIRST_MS = 1500; // so long the first view waits to know what one may do
 const $ = (id) => document.getElementById(id);
 
 function nowhere(place) {
     place.append(h("h1", { tabindex: "-1" }, "There is no such page"), h("p", {}, h("a", { href: "#/" }, "To the pool")));
 }
 
+function unseen(place) {
+    place.append(heading("Nothing to see"), empty("This token may not look at anything.", "It may submit jobs: the answer to ",
+        h("code", {}, "POST /v1/jobs?wait=10"), " has the result. See ", h("a", { href: "/docs" }, "the API"), "."), whyNot("read", "look"));
+}
+
 function views(parts) {
     const [first, second, third, fourth] = parts;
+    if (!may("read"))
+        return { key: "unseen", title: "Nothing to see", make: unseen };
     if (!first)
         return { key: "pool", title: "Pool", make: poolView };
     if (first === "jobs" && third === "items")
@@ -45,15 +53,31 @@ function views(parts) {
 
 let wasLost = false;
 
+function state() {
+    if (api.link.lost)
+        return "lost";
+    if (api.needsToken())
+        return "no token";
+    return api.link.pace > 1 ? "slowed" : "live";
+}
+
+function banner() {
+    const { lost, retryAt, slowUntil } = api.link, now = Date.now();
+    const seconds = Math.max(0, Math.ceil((retryAt - now) / 1000)), rest = Math.ceil((slowUntil - now) / 1000);
+    if (lost)
+        return "The connection to poold is lost. What you see is from before. "
+            + (seconds ? `Trying again in ${seconds} s.` : "Trying now…");
+    return rest > 1 ? `poold wants fewer requests from this client. What you see is from before; on in ${rest} s.` : "";
+}
+
 function showLink() {
-    const { lost, retryAt } = api.link;
-    const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-    $("banner").hidden = !lost;
-    $("link").dataset.state = lost ? "lost" : api.needsToken() ? "token" : "live";
-    text($("link-text"), lost ? "lost" : api.needsToken() ? "no token" : "live");
-    text($("banner-text"), seconds
-        ? `The connection to poold is lost. What you see is from before. Trying again in ${seconds} s.`
-        : "The connection to poold is lost. Trying now…");
+    const { lost } = api.link, message = banner();
+    $("banner").hidden = !message;
+    $("banner").dataset.kind = lost ? "lost" : "slow";
+    $("banner-retry").hidden = !lost;
+    text($("banner-text"), message);
+    $("link").dataset.state = state();
+    text($("link-text"), state());
     document.body.classList.toggle("stale", lost);
     if (lost !== wasLost)
         announce(lost ? "The connection is lost." : "The connection is back.");
@@ -61,12 +85,19 @@ function showLink() {
 }
 
 function startLink() {
-    api.events.addEventListener("link", showLink);
-    api.events.addEventListener("token", showLink);
-    setInterval(() => api.link.lost && showLink(), 1000);
+    for (const name of ["link", "token", "slow"])
+        api.events.addEventListener(name, showLink);
+    setInterval(() => (api.link.lost || !$("banner").hidden) && showLink(), 1000);
     $("banner-retry").addEventListener("click", api.probe);
     addEventListener("online", () => api.link.lost && api.probe());
     showLink();
+}
+
+async function startViews() {
+    await Promise.race([startAccess(), new Promise((resolve) => setTimeout(resolve, FIRST_MS))]);
+    const router = route(views, $("main"), $("nav"));
+    api.events.addEventListener("access", router.again);
+    recorder.start();
 }
 
 addEventListener("unhandledrejection", (event) => {
@@ -81,5 +112,4 @@ $("skip").addEventListener("click", (event) => {
 startTheme($("theme"));
 startLink();
 startToken();
-recorder.start();
-route(views, $("main"), $("nav"));
+startViews();

@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import * as format from "./format.js";
 import { recorder } from "./recorder.js";
 import { colour } from "./theme.js";
+import { ticks } from "./ticks.js";
 
 const WINDOW_MS = 5 * 60 * 1000, WINDOW_MIN_MS = 60 * 1000;
 
@@ -16,18 +17,19 @@ const THROUGHPUT = {
     ],
 };
 const LATENCY = {
-    title: "Latency", unit: "time an item takes", tick: format.duration, floor: 0.01,
+    title: "Latency", unit: "an item's run, a job from submission to result", tick: format.duration, floor: 0.01,
     lines: [
-        { label: "run, median", colour: "accent", of: (sample) => sample.run?.p50 ?? null },
-        { label: "run, 95 %", colour: "warn", of: (sample) => sample.run?.p95 ?? null },
-        { label: "submit to result, median", colour: "violet", of: (sample) => sample.total?.p50 ?? null },
-        { label: "submit to result, 95 %", colour: "rose", of: (sample) => sample.total?.p95 ?? null },
+        { label: "item, median", colour: "accent", of: (sample) => sample.run?.p50 ?? null },
+        { label: "item, 95 %", colour: "warn", of: (sample) => sample.run?.p95 ?? null },
+        { label: "job, median", colour: "violet", of: (sample) => sample.total?.p50 ?? null },
+        { label: "job, 95 %", colour: "rose", of: (sample) => sample.total?.p95 ?? null },
     ],
 };
 
 function dataset(line) {
     return {
-        label: line.label, data: [], borderWidth: 2, pointRadius: 0, pointHitRadius: 8, tension: 0.2,
+        label: line.label, data: [], borderWidth: 2, pointRadius: line.fill ? 0 : 1.5, pointHitRadius: 8,
+        cubicInterpolationMode: "monotone", // no curve goes below what was measured
         fill: line.fill ? "origin" : false, spanGaps: 10000,
     };
 }
@@ -40,7 +42,10 @@ function configuration(kind) {
             animation: false, parsing: false, normalized: true, responsive: true, maintainAspectRatio: false,
             interaction: { mode: "nearest", axis: "x", intersect: false },
             scales: {
-                x: { type: "linear", ticks: { maxTicksLimit: 6, maxRotation: 0, callback: (at) => format.clock(at) } },
+                x: {
+                    type: "linear", ticks: { maxRotation: 0, callback: (at) => format.clock(at) },
+                    afterBuildTicks: (scale) => { scale.ticks = ticks(scale.min, scale.max, 5).map((value) => ({ value })); },
+                },
                 y: { beginAtZero: true, suggestedMax: kind.floor, ticks: { maxTicksLimit: 5, callback: kind.tick } },
             },
             plugins: {

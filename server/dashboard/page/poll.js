@@ -1,7 +1,7 @@
-// poll: calls again and again, as long as somebody looks: slower in a tab that is not seen, not at all without a
-// connection, at once when it is back.
+// poll: calls again and again, as long as somebody looks: slower in a tab that is not seen or when the service wants
+// fewer requests, not at all without a connection, at once when it is back.
 
-import { events, link, needsToken, Unreachable } from "./api.js";
+import { events, link, needsToken, slowed, Unreachable } from "./api.js";
 
 const HIDDEN_FACTOR = 10;
 
@@ -16,9 +16,16 @@ export function poll(ms, step, failed = () => {}) {
             timer = setTimeout(run, pause);
     }
 
+    // Not all at once when they may again.
+    const wait = () => link.slowUntil - Date.now() + Math.random() * 500 * link.pace;
+
     async function run() {
         if (stopped || link.lost || needsToken())
             return;
+        if (slowed()) {
+            schedule(wait());
+            return;
+        }
         if (running) {
             again = true;
             return;
@@ -31,9 +38,9 @@ export function poll(ms, step, failed = () => {}) {
                 failed(error);
         }
         running = false;
-        const pause = again ? 0 : document.hidden ? ms * HIDDEN_FACTOR : ms;
+        const pause = again ? 0 : ms * link.pace * (document.hidden ? HIDDEN_FACTOR : 1);
         again = false;
-        schedule(pause);
+        schedule(slowed() ? Math.max(pause, wait()) : pause);
     }
 
     const now = () => {

@@ -21,3 +21,23 @@ export function updateProgress(root, counts) {
     attribute(part(root, "bar"), "aria-valuetext", `${format.count(ended)} of ${format.count(total)} items`);
     text(part(root, "counts"), `${format.short(ended)} / ${format.short(total)} · ${format.percent(ended, total)}`);
 }
+
+// ---- the numbers, each with its colour ----
+
+const LEGEND = [["succeeded", "good"], ["failed", "bad"], ["cancelled", "none"], ["running", "now"], ["waiting", "wait"], ["ready", "todo"]];
+const LABELS = { ready: "to do" };
+
+export function legendOf() {
+    return h("ul", { class: "legend", "aria-label": "Items by state" }, LEGEND.map(([name, colour]) =>
+        h("li", { "data-part": name }, h("span", { class: `swatch swatch-${colour}`, "aria-hidden": "true" }),
+            h("strong", { "data-part": "number" }), ` ${LABELS[name] || name}`)));
+}
+
+// What there is none of is left out, but for what succeeded.
+export function updateLegend(root, counts) {
+    for (const [name] of LEGEND) {
+        const entry = part(root, name);
+        entry.hidden = !counts[name] && name !== "succeeded";
+        text(part(entry, "number"), format.count(counts[name]));
+    }
+}

@@ -1,18 +1,29 @@
 // recorder: watches the pool for as long as the page is open, whatever view is shown: which worker ran what when, and
-// how much was done. All of it is bounded.
+// how much was done. All of it is bounded. What was seen outlives a reload of the tab.
 
-import { json, Refusal, text } from "./api.js";
+import { may } from "./access.js";
+import { events, json, Refusal, text } from "./api.js";
 import { parseMetrics, latencyOf } from "./metrics.js";
 import { poll } from "./poll.js";
 
 const WORKERS_MS = 1000, METRICS_MS = 2000;
 const SAMPLES_MAX = 900; // half an hour
 const SPANS_MAX = 4000;
+const STORED = "poold-seen", STORED_SPANS_MAX = 1500;
+
+function restored() {
+    try {
+        return JSON.parse(sessionStorage.getItem(STORED)) || {};
+    } catch {
+        return {};
+    }
+}
 
 class Recorder extends EventTarget {
     workers = null; // as /v1/workers has them, or null
     pool = null;
     spans = [];     // {slot, generation, pid, job, function, item, attempt, start, end, items, running}
+    metrics = null; // of the last look: a Map from name{labels} to the number
     samples = [];   // {at, succeeded, failed, cancelled: items/s; run, total: {p50, p95} in seconds, or null}
     refused = null; // why it may not look
     #open = new Map();
@@ -24,6 +35,10 @@ class Recorder extends EventTarget {
             this.refused = error;
             this.dispatchEvent(new Event("workers"));
         };
+        this.#restore();
+        const keep = () => this.#keep();
+        addEventListener("pagehide", keep);
+        events.addEventListener("forget", () => removeEventListener("pagehide", keep));
         this.polling = poll(WORKERS_MS, () => this.#lookAtWorkers(), refuse);
         poll(METRICS_MS, () => this.#lookAtMetrics(), (error) => {
             if (!(error instanceof Refusal))
@@ -35,7 +50,25 @@ class Recorder extends EventTarget {
         this.polling.now();
     }
 
+    #restore() {
+        const { spans = [], samples = [] } = restored();
+        this.spans = spans;
+        this.samples = samples;
+        sessionStorage.removeItem(STORED);
+    }
+
+    #keep() {
+        const spans = this.spans.slice(-STORED_SPANS_MAX).map((span) => ({ ...span, key: "", running: false }));
+        try {
+            sessionStorage.setItem(STORED, JSON.stringify({ spans, samples: this.samples }));
+        } catch {
+            // there is no room: it begins with nothing then
+        }
+    }
+
     async #lookAtWorkers() {
+        if (!may("read"))
+            return;
         const [pool, { workers }] = await Promise.all([json("/v1/pool"), json("/v1/workers")]);
         const now = Date.now();
         this.refused = null;
@@ -104,10 +137,13 @@ class Recorder extends EventTarget {
     }
 
     async #lookAtMetrics() {
+        if (!may("read"))
+            return;
         const metrics = parseMetrics(await text("/metrics", { headers: { Accept: "text/plain" } }));
         const at = Date.now(), before = this.#before;
         this.#before = { at, metrics };
-        if (!before || at - before.at > 10 * METRICS_MS)
+        this.metrics = metrics;
+        if (!before || at - before.at > 30 * METRICS_MS)
             return; // a gap is no rate
         const seconds = (at - before.at) / 1000;
         const of = (state) => {

@@ -16,10 +16,12 @@ export function resultOf(line) {
     return { index: plain(fields, "index"), value: fields.get("value"), error: plain(fields, "error") };
 }
 
-// A page of them: {results, next, end}.
-export async function readPage(id, parameters) {
+// A page of them: {results, count, next, end}; or only those of it that have an error.
+export async function readPage(id, parameters, errorsOnly = false) {
     const fields = members(await ask(path(`/v1/jobs/${id}/results`, { ...parameters, format: "json" })));
-    return { results: elements(fields.get("results")).map(resultOf), next: plain(fields, "next"), end: plain(fields, "end") };
+    const lines = elements(fields.get("results"));
+    const results = (errorsOnly ? lines.filter((line) => line.includes('"error":')) : lines).map(resultOf);
+    return { results, count: lines.length, next: plain(fields, "next"), end: plain(fields, "end") };
 }
 
 function makeRow(id, result) {
@@ -57,10 +59,11 @@ export function showResults(place, id, current) {
     const back = h("button", { type: "button", onclick: () => turnTo(Math.max(0, from - PAGE)) }, "← Previous");
     const on = h("button", { type: "button", onclick: () => turnTo(from + PAGE) }, "Next →");
     const last = h("button", { type: "button", onclick: () => turnTo(lastPage()) }, "Last");
+    const pager = h("nav", { class: "pager", "aria-label": "Pages of results" }, first, back, on, last);
     place.append(h("form", { class: "filters", onsubmit: toJump }, field("Order", select), field("From", jump),
         h("button", {}, "Go"),
         h("label", { class: "check" }, follow, " follow the newest")), problem, state, table,
-    h("nav", { class: "pager", "aria-label": "Pages of results" }, first, back, on, last));
+    pager);
 
     const lastPage = () => Math.max(0, Math.floor((expected(current()) - 1) / PAGE) * PAGE);
 
@@ -80,8 +83,9 @@ export function showResults(place, id, current) {
     function draw() {
         keep(body, rows, (row) => row.index, (row) => makeRow(id, row), () => {});
         table.hidden = rows.length === 0;
+        pager.hidden = from === 0 && expected(current()) <= PAGE;
         text(state, rows.length ? `Results ${format.count(from)} to ${format.count(from + rows.length - 1)} of `
-                + `${format.count(expected(current()))} so far.`
+                + `${format.count(expected(current()))}${current().ended ? "" : " so far"}.`
             : complete ? "There are no results here." : "No result is there yet. They are shown as they come.");
         attribute(first, "disabled", from === 0 ? "" : null);
         attribute(back, "disabled", from === 0 ? "" : null);

@@ -51,6 +51,15 @@ export function route(views, place, nav) {
     }
     addEventListener("hashchange", show);
     show();
+    return {
+        // Makes the view anew where it is: what it may do has changed.
+        again() {
+            current?.view?.end?.();
+            current = null;
+            first = true; // the focus was not asked to move
+            show();
+        },
+    };
 }
 
 // Changes the query of where we are, without a new entry in the history.

@@ -1,10 +1,12 @@
-// timeline: which worker ran what when, as far as the recorder has seen it; and the same as a trace for Perfetto.
+// timeline: which worker ran what when, as far as the recorder has seen it: as a picture, as a table, and as a trace.
 
-import { h, svg } from "./dom.js";
+import { attribute, empty, h, svg, text } from "./dom.js";
 import * as format from "./format.js";
 import { recorder } from "./recorder.js";
+import { ticks } from "./ticks.js";
+import { download } from "./trace.js";
 
-const ROW = 22, GAP = 4, LABEL = 52, AXIS = 20, DRAW_MAX = 1500;
+const ROW = 22, GAP = 4, LABEL = 64, AXIS = 20, DRAW_MAX = 1500, TABLE_MAX = 100, SHORTEST_MS = 2000;
 const WINDOWS = [[60e3, "1 minute"], [300e3, "5 minutes"], [1800e3, "30 minutes"]];
 
 const TINTS = 8, JOBS_MAX = 1000;
@@ -20,92 +22,116 @@ export function tint(job) {
     return tints.get(job);
 }
 
-function title(span) {
-    const what = span.item === null ? `${format.plural(span.items, "item")}` : `item ${span.item}, attempt ${span.attempt}`;
-    return `${span.function} · ${what} · ${format.duration((span.end - span.start) / 1000)}`
-        + ` · worker ${span.slot} · ${format.clock(span.start)}`;
+function what(span) {
+    return span.item === null ? format.plural(span.items, "short item")
+        : `item ${format.count(span.item)}${span.attempt > 1 ? `, attempt ${span.attempt}` : ""}`;
 }
 
-function bar(span, row, from, scale, end) {
+function took(span) {
+    return format.duration((span.end - span.start) / 1000);
+}
+
+// ---- the picture ----
+
+function bar(span, row, { from, to, scale }) {
     const x = LABEL + Math.max(0, (span.start - from) * scale);
-    const width = Math.max(1, LABEL + (Math.min(span.end, end) - from) * scale - x);
+    const width = Math.max(1, LABEL + (Math.min(span.end, to) - from) * scale - x);
     return svg("rect", {
         x: x.toFixed(1), y: row * (ROW + GAP), width: width.toFixed(1), height: ROW, rx: Math.min(3, width / 2),
         class: `span tint-${tint(span.job)}${span.item === null ? " several" : ""}${span.running ? " live" : ""}`,
-        onclick: () => { location.hash = `#/jobs/${span.job}`; },
-    }, svg("title", {}, title(span)));
+        onclick: () => { location.hash = span.item === null ? `#/jobs/${span.job}` : `#/jobs/${span.job}/items/${span.item}`; },
+    }, svg("title", {}, `${span.function} · ${what(span)} · ${took(span)} · worker ${span.slot} · ${format.clock(span.start)}`));
 }
 
-function axis(from, end, scale, height, width) {
-    const lines = [], step = (end - from) / (width < 500 ? 3 : 6);
-    for (let at = from + step; at < end; at += step) {
-        const x = LABEL + (at - from) * scale;
-        lines.push(svg("line", { x1: x, x2: x, y1: 0, y2: height, class: "grid" }),
-            svg("text", { x, y: height + 14, class: "tick", "text-anchor": "middle" }, format.clock(at)));
-    }
-    return lines;
+function axis({ from, to, scale, width }, height) {
+    return ticks(from, to, width < 500 ? 3 : 8).filter((at) => (to - at) * scale > 26).flatMap((at) => {
+        const x = (LABEL + (at - from) * scale).toFixed(1);
+        return [svg("line", { x1: x, x2: x, y1: 0, y2: height, class: "grid" }),
+            svg("text", { x, y: height + 15, class: "tick", "text-anchor": "middle" }, format.clock(at))];
+    });
 }
 
-function draw(place, spans, window) {
-    const end = Date.now(), from = end - window, width = Math.max(280, place.clientWidth);
-    const seen = spans.filter((span) => span.end > from).slice(-DRAW_MAX);
-    const slots = [...new Set(seen.map((span) => span.slot))].sort((a, b) => a - b);
-    const height = slots.length * (ROW + GAP), scale = (width - LABEL) / window;
-    const rows = new Map(slots.map((slot, row) => [slot, row]));
-    if (!slots.length) {
-        place.replaceChildren(h("p", { class: "chart-empty" }, "No item has run while this page was open."));
-        return;
-    }
-    place.replaceChildren(svg("svg", {
+// `there`: slots that have a row even if they did nothing.
+function picture(spans, { from, to }, width, there) {
+    const view = { from, to, width, scale: (width - LABEL) / (to - from) };
+    const slots = [...new Set([...there, ...spans.map((span) => span.slot)])].sort((a, b) => a - b);
+    const rows = new Map(slots.map((slot, row) => [slot, row])), height = slots.length * (ROW + GAP);
+    return svg("svg", {
         width, height: height + AXIS, role: "img", class: "timeline",
-        "aria-label": `${format.plural(seen.length, "span")} on ${format.plural(slots.length, "worker")}`,
-    }, axis(from, end, scale, height, width),
+        "aria-label": `${format.plural(spans.length, "stretch", "stretches")} of work on ${format.plural(slots.length, "worker")}; the table below has the last.`,
+    }, axis(view, height),
     slots.map((slot, row) => svg("text", { x: 0, y: row * (ROW + GAP) + 15, class: "tick" }, `worker ${slot}`)),
-    seen.map((span) => bar(span, rows.get(span.slot), from, scale, end))));
+    spans.map((span) => bar(span, rows.get(span.slot), view)));
 }
 
-// ---- the trace ----
+// ---- the table ----
 
-// Chrome's trace events, as Perfetto and chrome://tracing read them.
-export function trace(spans) {
-    const slots = [...new Set(spans.map((span) => span.slot))];
-    const events = slots.map((slot) =>
-        ({ name: "thread_name", ph: "M", pid: 1, tid: slot, args: { name: `worker ${slot}` } }));
-    events.push({ name: "process_name", ph: "M", pid: 1, tid: 0, args: { name: "poold" } });
-    for (const span of spans)
-        events.push({
-            name: span.item === null ? `${span.function} × ${span.items}` : `${span.function} ${span.item}`,
-            cat: span.item === null ? "items" : "item", ph: "X", pid: 1, tid: span.slot,
-            ts: span.start * 1000, dur: Math.max(0, span.end - span.start) * 1000,
-            args: {
-                job: span.job, function: span.function, item: span.item, attempt: span.attempt,
-                items: span.items, process: span.pid, generation: span.generation,
-            },
-        });
-    return { displayTimeUnit: "ms", traceEvents: events, otherData: { source: location.origin } };
+function tableRow(span) {
+    const where = span.item === null ? `#/jobs/${span.job}` : `#/jobs/${span.job}/items/${span.item}`;
+    return h("tr", {}, h("th", { scope: "row", "data-label": "Worker" }, span.slot),
+        h("td", { "data-label": "Ran" }, h("a", { href: where }, `${span.function} · ${what(span)}`)),
+        h("td", { "data-label": "From" }, format.clock(span.start)),
+        h("td", { "data-label": "Took" }, span.running ? `${took(span)} so far` : took(span)));
 }
 
-function download(spans, name) {
-    const url = URL.createObjectURL(new Blob([JSON.stringify(trace(spans))], { type: "application/json" }));
-    h("a", { href: url, download: name }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 10000);
+// The last of it, newest first, for who does not see the picture.
+function makeTable() {
+    const body = h("tbody"), count = h("span");
+    const details = h("details", { class: "as-table" }, h("summary", {}, "As a table"), h("p", { class: "hint" }, count),
+        h("table", { class: "stack" }, h("caption", { class: "unseen" }, "Which worker ran what"),
+            h("thead", {}, h("tr", {}, ["Worker", "Ran", "From", "Took"].map((label) => h("th", { scope: "col" }, label)))), body));
+    function update(spans) {
+        const last = spans.slice(-TABLE_MAX).reverse();
+        if (!details.open)
+            return;
+        text(count, last.length < spans.length ? `The last ${last.length} of ${format.count(spans.length)}.` : "");
+        body.replaceChildren(...last.map(tableRow));
+    }
+    return { details, update };
+}
+
+// ---- both ----
+
+// From when to when: the last minutes; or for a job all that was seen of it.
+function range(chosen, spans) {
+    const now = Date.now();
+    if (chosen !== "all")
+        return { from: now - Number(chosen), to: now };
+    const from = Math.min(...spans.map((span) => span.start)), to = Math.max(...spans.map((span) => span.end));
+    return { from, to: Math.max(to, from + SHORTEST_MS) };
+}
+
+function nothing(job) {
+    return job ? empty("Nothing was seen of this job.", "poold does not store which worker ran an item: the page notes it while it is open and the job runs.")
+        : empty("No item ran in this time.", "What runs while this page is open is drawn here.");
 }
 
 // The card with the timeline of all jobs, or of one; returns what ends it.
 export function showTimeline(place, job = null) {
     const chosen = () => recorder.spans.filter((span) => !job || span.job === job);
-    const area = h("div", { class: "timeline-place" });
+    const area = h("div", { class: "timeline-place" }), table = makeTable();
     const window = h("select", { "aria-label": "Time shown" },
-        WINDOWS.map(([ms, name]) => h("option", { value: ms }, name)));
+        [...(job ? [["all", "The whole job"]] : []), ...WINDOWS].map(([ms, name]) => h("option", { value: ms }, name)));
     const button = h("button", { type: "button", onclick: () => download(chosen(), `poold-${job || "pool"}-trace.json`) },
         "Download trace");
-    const update = () => document.hidden || draw(area, chosen(), Number(window.value));
+    function update() {
+        if (document.hidden)
+            return;
+        const all = chosen(), limits = all.length ? range(window.value, all) : null;
+        const seen = limits ? all.filter((span) => span.end > limits.from).slice(-DRAW_MAX) : [];
+        attribute(button, "disabled", all.length ? null : "");
+        const there = job ? [] : (recorder.workers || []).map((worker) => worker.slot);
+        area.replaceChildren(seen.length ? picture(seen, limits, Math.max(260, area.clientWidth), there) : nothing(job));
+        table.details.hidden = !seen.length;
+        table.update(seen);
+    }
     window.addEventListener("change", update);
+    table.details.addEventListener("toggle", update);
     place.append(h("section", { class: "card" },
         h("div", { class: "card-head" }, h("h2", {}, "Timeline"), window, button),
-        h("p", { class: "hint" }, "Which worker ran what, as seen since this page was opened. ",
-            "Paler stretches are short items between two looks. The trace opens in Perfetto or chrome://tracing."),
-        area));
+        h("p", { class: "hint" }, "Which worker ran what, as seen while this page was open. ",
+            "A paler stretch is several short items between two looks. The trace opens in ui.perfetto.dev and chrome://tracing."),
+        area, table.details));
     const observer = new ResizeObserver(update);
     observer.observe(place);
     recorder.addEventListener("workers", update);

@@ -1,13 +1,14 @@
-// view_functions: what can be called, and a form to try one, filled with its example.
+// view_functions: what can be called, what cannot and why; each opens to its rules and a form to try it.
 
-import { Refusal, text as ask, Unreachable } from "./api.js";
-import { empty, h, heading, text } from "./dom.js";
+import { mayCall } from "./access.js";
+import { text as ask } from "./api.js";
+import { attribute, empty, h, heading, keep, part, text } from "./dom.js";
 import * as format from "./format.js";
 import { poll } from "./poll.js";
 import { elements, members, plain } from "./raw.js";
-import { announce, failure } from "./say.js";
+import { makeForm } from "./try_form.js";
 
-const WAIT_S = 10;
+const POLL_MS = 5000, SHOWN = 300;
 
 // The functions, with their examples as they were written.
 async function readFunctions() {
@@ -22,90 +23,28 @@ async function readFunctions() {
     };
 }
 
+function rule(name, value) {
+    return `${name.replaceAll("_", " ")} ${["memory", "output"].includes(name) ? format.bytes(value) : value}`;
+}
+
 function rules(title, object) {
     const said = Object.entries(object || {});
-    return said.length ? h("p", { class: "hint" }, `${title}: ${said.map(([name, value]) => `${name} ${value}`).join(", ")}`) : null;
+    return said.length ? h("p", { class: "hint" }, `${title}: ${said.map(([name, value]) => rule(name, value)).join(", ")}.`) : null;
 }
 
-// ---- the form ----
-
-function exampleFor(kind, example) {
-    const one = example || "null";
-    return kind === "map" ? `[${one}, ${one}, ${one}]` : kind === "starmap" ? `[[${one}]]` : one;
+// What has changed makes it anew; what is in its form stays otherwise.
+function keyOf(entry) {
+    return `${entry.name} ${JSON.stringify([entry.kind, entry.summary, entry.example, entry.defaults, entry.ceilings, entry.limits, entry.concurrency])}`;
 }
-
-function checked(value, kind) {
-    let parsed;
-    try {
-        parsed = JSON.parse(value);
-    } catch (error) {
-        throw new Error(`This is not JSON: ${error.message}`);
-    }
-    if (kind !== "apply" && !Array.isArray(parsed))
-        throw new Error(`${kind} takes an array of items.`);
-    return value;
-}
-
-// The values go in as they were typed: they are kept byte for byte.
-function submission(name, kind, value, timeout, attempts) {
-    const extra = (timeout ? `,"timeout":${Number(timeout)}` : "") + (attempts ? `,"max_attempts":${Number(attempts)}` : "");
-    return `{"function":${JSON.stringify(name)},"${kind}":${value}${extra}}`;
-}
-
-function showAnswer(place, answer) {
-    const fields = members(answer), id = plain(fields, "id"), state = plain(fields, "state");
-    const counts = plain(fields, "counts"), error = plain(fields, "error");
-    announce(`The job is ${state}.`);
-    place.replaceChildren(...[h("p", {}, h("span", { class: "badge", "data-state": state }, state), " ",
-        h("a", { href: `#/jobs/${id}` }, `Job ${id}`), ` · ${format.plural(counts.total, "item")}`),
-    fields.has("value") ? h("pre", { class: "value", tabindex: "0", "aria-label": "Result" }, format.cut(fields.get("value"), 10000)) : null,
-    error ? h("p", { class: "error" }, `${error.type}: ${error.message}`) : null].filter(Boolean));
-}
-
-function makeForm(entry) {
-    const id = (name) => `${name}-${entry.name}`;
-    const kind = h("select", { id: id("kind") }, ["apply", "map", "starmap"].map((name) => h("option", { value: name }, name)));
-    const value = h("textarea", { id: id("value"), rows: 3, spellcheck: "false" });
-    const timeout = h("input", { id: id("timeout"), type: "number", min: 0, step: "any", placeholder: "none" });
-    const attempts = h("input", { id: id("attempts"), type: "number", min: 1, step: 1, placeholder: "1" });
-    const answer = h("div", { class: "answer", role: "status" }), problem = h("p", { class: "error", role: "alert" });
-    const button = h("button", { class: "primary" }, "Run");
-    value.value = exampleFor("apply", entry.example);
-    kind.addEventListener("change", () => { value.value = exampleFor(kind.value, entry.example); });
-
-    async function run(event) {
-        event.preventDefault();
-        text(problem, "");
-        button.disabled = true;
-        try {
-            const body = submission(entry.name, kind.value, checked(value.value, kind.value), timeout.value, attempts.value);
-            const headers = { "Content-Type": "application/json", "Idempotency-Key": `dashboard-${Math.random().toString(36).slice(2)}${Date.now()}` };
-            showAnswer(answer, await ask(`/v1/jobs?wait=${WAIT_S}`, { method: "POST", body, headers }));
-        } catch (error) {
-            if (error instanceof Unreachable)
-                failure(error);
-            else
-                text(problem, error instanceof Refusal ? `${error.problem.title}: ${error.message}` : error.message);
-        }
-        button.disabled = false;
-    }
-    return h("form", { class: "try", onsubmit: run },
-        h("div", { class: "fields" }, h("div", {}, h("label", { for: id("kind") }, "Call"), kind),
-            h("div", {}, h("label", { for: id("timeout") }, "Timeout (s)"), timeout),
-            h("div", {}, h("label", { for: id("attempts") }, "Attempts"), attempts)),
-        h("label", { for: id("value") }, "Items, as JSON"), value, problem,
-        h("div", { class: "actions" }, button), answer);
-}
-
-// ---- the list ----
 
 function makeFunction(entry, open) {
     const card = h("details", { class: "card function", "data-name": entry.name, open },
         h("summary", {}, h("span", { class: "function-name" }, entry.name), h("span", { class: "hint" }, entry.language || entry.kind),
-            entry.state === "ready" ? null : h("span", { class: "badge", "data-state": entry.state }, entry.state),
+            h("span", { class: "badge", "data-part": "state" }),
             entry.test ? h("span", { class: "badge", "data-state": "test" }, "test") : null,
-            h("span", { class: "function-summary" }, entry.summary || "")),
-        entry.problem ? h("p", { class: "error" }, entry.problem) : null,
+            mayCall(entry.name) ? null : h("span", { class: "badge" }, "not for this token"),
+            h("span", { class: "function-summary" }, entry.summary || ""),
+            h("span", { class: "function-problem", "data-part": "problem" })),
         rules("Unless the request says", entry.defaults), rules("At most", entry.ceilings), rules("Limits", entry.limits),
         entry.concurrency ? h("p", { class: "hint" }, `At most ${format.plural(entry.concurrency, "item")} at once.`) : null);
     const fill = () => card.open && !card.querySelector("form") && card.append(makeForm(entry));
@@ -114,29 +53,40 @@ function makeFunction(entry, open) {
     return card;
 }
 
+const NOT_READY = { loading: "It is being started; jobs for it wait.", broken: "It does not start; jobs for it wait. It is tried again." };
+
+function updateFunction(card, entry) {
+    const ready = entry.state === "ready";
+    attribute(part(card, "state"), "data-state", entry.state);
+    text(part(card, "state"), entry.state);
+    part(card, "state").hidden = ready;
+    text(part(card, "problem"), ready ? "" : [entry.problem, NOT_READY[entry.state]].filter(Boolean).join(" · "));
+}
+
 export function functionsView(place, parts) {
     const list = h("div", { class: "functions" }), problem = h("div", { role: "alert" });
+    const none = h("div", {}, h("p", { class: "hint" }, "Asking…"));
     const search = h("input", { id: "search", type: "search", placeholder: "name or summary" });
-    let all = [];
-    const draw = () => {
+    let all = null;
+    function draw() {
+        if (!all)
+            return;
         const wanted = search.value.toLowerCase();
         const found = all.filter((entry) => `${entry.name} ${entry.summary || ""}`.toLowerCase().includes(wanted));
-        list.replaceChildren(...found.slice(0, 300).map((entry) => makeFunction(entry, entry.name === parts[1])));
-        if (!found.length)
-            list.append(empty(all.length ? "No function is like that." : "There are no functions yet.", "They come from manifests in --functions DIR."));
-    };
+        keep(list, found.slice(0, SHOWN), keyOf, (entry) => makeFunction(entry, entry.name === parts[1]), updateFunction);
+        none.replaceChildren(...(found.length > SHOWN ? [h("p", { class: "hint" }, `The first ${SHOWN} of ${format.count(found.length)}.`)]
+            : found.length ? [] : [all.length ? empty("No function is like that.", "Look for another name.")
+                : empty("There are no functions yet.", "They come from manifests in --functions DIR.")]));
+    }
     search.addEventListener("input", draw);
     place.append(heading("Functions", h("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
-        h("label", { for: "search" }, "Find"), search)), problem, list);
+        h("label", { for: "search" }, "Find"), search)), problem, list, none);
     async function load() {
         const answer = await readFunctions();
         all = answer.functions;
-        if (answer.problem)
-            problem.replaceChildren(h("p", { class: "warning" }, `The last reload was refused: ${answer.problem}`));
+        keep(problem, answer.problem ? [`The last reload was refused: ${answer.problem}`] : [], (line) => line, () => h("p", { class: "warning" }), text);
         draw();
-        if (all.length)
-            polling.stop();
     }
-    const polling = poll(2000, load, (error) => problem.replaceChildren(h("p", { class: "error" }, error.message)));
+    const polling = poll(POLL_MS, load, (error) => keep(problem, [error.message], (line) => line, () => h("p", { class: "error" }), text));
     return { end: () => polling.stop() };
 }

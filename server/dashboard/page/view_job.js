@@ -1,13 +1,14 @@
 // view_job: one job: how far it is, what can be done with it, and below one of four parts, which the address names:
 // #/jobs/ID, …/failed, …/log, …/timeline.
 
+import { locks, whyNot } from "./access.js";
 import { json, Refusal } from "./api.js";
 import { attribute, empty, h, keep, part, text } from "./dom.js";
 import { showFailed } from "./failed.js";
 import * as format from "./format.js";
 import { showLog } from "./log.js";
 import { poll } from "./poll.js";
-import { progressOf, updateProgress } from "./progress.js";
+import { legendOf, progressOf, updateLegend, updateProgress } from "./progress.js";
 import { showResults } from "./results.js";
 import { action, announce, confirm, note } from "./say.js";
 import { showTimeline } from "./timeline.js";
@@ -22,8 +23,12 @@ export function ended(job) {
 
 // ---- what can be done ----
 
-function makeActions(id, refresh) {
+function makeActions(id, refresh, current) {
     const cancel = action(h("button", { type: "button" }, "Cancel"), async () => {
+        const { counts } = current(), open = counts.ready + counts.waiting + counts.running;
+        if (!await confirm("Cancel this job?", `${format.plural(open, "item")} not yet done ${open === 1 ? "is" : "are"} given up, `
+            + "running ones are stopped. Results so far stay.", "Cancel the job", "Let it run"))
+            return;
         await json(`/v1/jobs/${id}/cancel`, { method: "POST" });
         note("The job is being cancelled; results so far stay.");
         refresh();
@@ -40,13 +45,15 @@ function makeActions(id, refresh) {
         note("The job is deleted.");
         location.hash = "#/jobs";
     });
+    const why = whyNot("submit", "cancel, retry or delete jobs");
+    locks(why, cancel, retry, forget);
     function update(job) {
         cancel.hidden = ended(job);
         retry.hidden = !ended(job) || job.counts.failed === 0;
         forget.hidden = !ended(job);
     }
     cancel.hidden = retry.hidden = forget.hidden = true;
-    return { place: h("div", { class: "actions" }, cancel, retry, forget), update };
+    return { place: h("div", { class: "actions" }, cancel, retry, forget, why), update };
 }
 
 // ---- what it is ----
@@ -55,30 +62,32 @@ function options(job) {
     const usual = { chunksize: 0, processes: 0, timeout: 0, max_attempts: 1, backoff: 1, priority: 5, isolation: "pool",
         fail_fast: false, delay: 0, retention: null, open: false };
     const said = Object.entries(job.options).filter(([name, value]) => value !== usual[name]);
-    return said.length ? said.map(([name, value]) => `${name} ${value}`).join(", ") : "the usual";
+    return said.length ? said.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ") : "the usual";
+}
+
+function seconds(from, to) {
+    return (Date.parse(to) - Date.parse(from)) / 1000;
 }
 
 function facts(job) {
-    const { counts } = job;
-    const list = [
-        ["Items", `${format.count(counts.total)} (${job.kind})`],
-        ["Succeeded", format.count(counts.succeeded)], ["Failed", format.count(counts.failed)],
-        ["Running", format.count(counts.running)], ["To do", format.count(counts.ready + counts.waiting)],
-        ["Cancelled", format.count(counts.cancelled)],
-        ["Rate", format.rate(job.rate)], ["ETA", ended(job) ? "–" : format.duration(job.eta)],
-        ["Created", format.time(job.created)], ["Started", format.time(job.started)], ["Ended", format.time(job.ended)],
-        ["Took", job.started && job.ended
-            ? format.duration((Date.parse(job.ended) - Date.parse(job.started)) / 1000) : "–"],
-        ["Kept until", format.time(job.expires)], ["Options", options(job)],
-    ];
-    if (job.reason)
-        list.push(["Reason", job.reason]);
-    return list.map(([name, value]) => ({ name, value }));
+    const list = [["Call", `${job.kind} of ${format.plural(job.counts.total, "item")}`], ["Rate", format.rate(job.rate)]];
+    if (!ended(job))
+        list.push(["ETA", format.duration(job.eta)]);
+    list.push(["Created", format.time(job.created)], ["Started", format.time(job.started)]);
+    if (job.ended)
+        list.push(["Ended", format.time(job.ended)]);
+    if (job.started)
+        list.push([job.ended ? "Took" : "Runs for", format.duration(job.ended ? seconds(job.started, job.ended)
+            : Math.max(0, (Date.now() - Date.parse(job.started)) / 1000))]);
+    if (job.expires)
+        list.push(["Kept until", format.time(job.expires)]);
+    list.push(["Options", options(job)], ["Submitted by", job.client], ["Trace parent", job.traceparent], ["Reason", job.reason]);
+    return list.filter(([, value]) => value).map(([name, value]) => ({ name, value }));
 }
 
 function relatives(job) {
     return [["Retry of", job.retry_of], ["Retried by", job.retried_by]].filter((pair) => pair[1])
-        .map(([name, id]) => h("p", {}, `${name} `, h("a", { href: `#/jobs/${id}` }, id)));
+        .map(([name, id]) => h("p", {}, `${name} `, h("a", { href: `#/jobs/${id}`, class: "id" }, id)));
 }
 
 function makeHead(id, actions) {
@@ -86,16 +95,20 @@ function makeHead(id, actions) {
         h("p", { class: "crumb" }, h("a", { href: "#/jobs" }, "Jobs"), ` / `, h("span", { class: "id" }, id)),
         h("div", { class: "heading" }, h("h1", { tabindex: "-1", "data-part": "title" }, "Job"),
             h("span", { class: "badge", "data-part": "state" }), actions.place),
-        progressOf("Progress"), h("dl", { class: "facts wide", "data-part": "facts" }), h("div", { "data-part": "family" }));
+        h("p", { class: "warning", "data-part": "waits", role: "status", hidden: true }),
+        progressOf("Progress"), legendOf(), h("dl", { class: "facts wide", "data-part": "facts" }), h("div", { "data-part": "family" }));
 }
 
 function updateHead(head, job) {
     text(part(head, "title"), job.name ? `${job.function} · ${job.name}` : job.function);
     attribute(part(head, "state"), "data-state", job.state);
     text(part(head, "state"), job.state);
+    text(part(head, "waits"), job.waiting_for ? `Its items cannot start now: ${job.waiting_for}` : "");
+    part(head, "waits").hidden = !job.waiting_for;
     updateProgress(head, job.counts);
+    updateLegend(head, job.counts);
     keep(part(head, "facts"), facts(job), (fact) => fact.name,
-        (fact) => h("div", {}, h("dt", {}, fact.name), h("dd")),
+        (fact) => h("div", {}, h("dt", {}, fact.name), h("dd", { class: fact.name === "Trace parent" ? "id" : null })),
         (element, fact) => text(element.lastElementChild, fact.value));
     const family = [job.retry_of, job.retried_by].join(" ");
     if (part(head, "family").dataset.of !== family) {
@@ -126,15 +139,15 @@ function show(name, place, id, current) {
 
 export function jobView(place, parts) {
     const id = parts[1];
-    let job = null, shown = null, name = null;
-    const actions = makeActions(id, () => polling.now());
+    let job = null, shown = null;
+    const actions = makeActions(id, () => polling.now(), () => job);
     const head = makeHead(id, actions), tabs = makeTabs(id), area = h("div");
-    const problem = h("div", { role: "alert" });
+    const problem = h("div", { role: "alert" }), asking = h("p", { class: "hint" }, "Asking…");
     head.hidden = tabs.nav.hidden = true;
-    place.append(problem, head, tabs.nav, area);
+    place.append(problem, asking, head, tabs.nav, area);
 
     function moved([, , wanted = ""]) {
-        name = PARTS.some((entry) => entry[0] === wanted) ? wanted : "";
+        const name = PARTS.some((entry) => entry[0] === wanted) ? wanted : "";
         tabs.mark(name);
         shown?.end();
         area.replaceChildren();
@@ -149,6 +162,7 @@ export function jobView(place, parts) {
         job = await json(`/v1/jobs/${encodeURIComponent(id)}`);
         pause = ended(job) ? Date.now() + ENDED_POLL_MS : 0;
         problem.replaceChildren();
+        asking.hidden = true;
         head.hidden = tabs.nav.hidden = false;
         actions.update(job);
         updateHead(head, job);
@@ -160,6 +174,7 @@ export function jobView(place, parts) {
         shown?.update?.(job);
     }
     function failed(error) {
+        asking.hidden = true;
         if (!(error instanceof Refusal) || (error.status !== 404 && error.status !== 410)) {
             problem.replaceChildren(h("p", { class: "error" }, error.message));
             return;

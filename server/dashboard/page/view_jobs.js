@@ -16,7 +16,7 @@ function makeRow(job) {
         h("td", { "data-label": "Job" }, h("a", { href: `#/jobs/${job.id}`, class: "row-link", "data-part": "title" }),
             h("span", { class: "hint id" }, job.id)),
         h("td", { "data-label": "State" }, h("span", { class: "badge", "data-part": "state" })),
-        h("td", { "data-label": "Progress" }, progressOf(`Progress of ${job.id}`)),
+        h("td", { "data-label": "Progress" }, progressOf(`Progress of ${job.id}`), h("span", { class: "job-waits", "data-part": "waits" })),
         cell("Rate", "rate"), cell("ETA", "eta"), cell("Failed", "failed"),
         h("td", { "data-label": "Created" }, h("time", { datetime: job.created, title: job.created }, format.time(job.created))));
 }
@@ -26,6 +26,7 @@ function updateRow(row, job) {
     attribute(part(row, "state"), "data-state", job.state);
     text(part(row, "state"), job.state);
     updateProgress(row, job.counts);
+    text(part(row, "waits"), job.waiting_for ? `waits: ${job.waiting_for}` : "");
     text(part(row, "rate"), format.rate(job.rate));
     text(part(row, "eta"), job.ended ? "–" : format.duration(job.eta));
     text(part(row, "failed"), format.count(job.counts.failed));
@@ -55,7 +56,7 @@ function nothing(filtered) {
     return filtered
         ? empty("No job is like that.", "Choose another state or function.")
         : empty("There are no jobs yet.", "Try a function under ", h("a", { href: "#/functions" }, "Functions"),
-            ", or POST to /v1/jobs.");
+            ", or ", h("code", {}, "POST /v1/jobs"), ".");
 }
 
 export function jobsView(place, parts, query) {
@@ -69,11 +70,12 @@ export function jobsView(place, parts, query) {
     const table = h("table", { class: "jobs stack" }, h("caption", { class: "unseen" }, "Jobs, newest first"),
         h("thead", {}, h("tr", {}, ["Job", "State", "Progress", "Rate", "ETA", "Failed", "Created"]
             .map((label) => h("th", { scope: "col" }, label)))), body);
-    const none = h("div"), problem = h("p", { class: "error", role: "alert" });
+    const none = h("div", {}, h("p", { class: "hint" }, "Asking…")), problem = h("p", { class: "error", role: "alert" });
+    table.hidden = true;
     const newer = h("button", { type: "button", onclick: () => go(trail.pop() ?? "") }, "← Newer");
     const older = h("button", { type: "button", onclick: () => { trail.push(after); go(next); } }, "Older →");
-    place.append(heading("Jobs", filters.form), problem, table, none,
-        h("nav", { class: "pager", "aria-label": "Pages of jobs" }, newer, older));
+    const pager = h("nav", { class: "pager", "aria-label": "Pages of jobs", hidden: true }, newer, older);
+    place.append(heading("Jobs", filters.form), problem, table, none, pager);
 
     function go(position) {
         after = position;
@@ -91,6 +93,7 @@ export function jobsView(place, parts, query) {
         keep(body, page.jobs, (job) => job.id, makeRow, updateRow);
         table.hidden = page.jobs.length === 0;
         none.replaceChildren(...(page.jobs.length ? [] : [nothing(chosen.state || chosen.function || after)]));
+        pager.hidden = !after && !next;
         newer.disabled = !after;
         older.disabled = !next;
         text(problem, "");

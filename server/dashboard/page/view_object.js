@@ -39,7 +39,8 @@ async function arrayContents(base, fields, position) {
 function factsOf(fields) {
     return [...fields].filter(([name]) => !CONTENTS.includes(name)).map(([name, value]) => ({
         name: name.replaceAll("_", " "),
-        value: format.cut(name === "bytes" ? format.bytes(Number(value)) : value.replace(/^"(.*)"$/, "$1"), SHOWN),
+        value: format.cut(name === "bytes" ? format.bytes(Number(value)) : value === "null" ? "–" : value.replace(/^"(.*)"$/, "$1"), SHOWN),
+        wide: /^[[{]/.test(value),
     }));
 }
 
@@ -71,7 +72,7 @@ export function objectView(place, parts) {
         if (mine !== turn)
             return;
         next = after;
-        keep(facts, factsOf(fields), (fact) => fact.name, (fact) => h("div", {}, h("dt", {}, fact.name), h("dd")),
+        keep(facts, factsOf(fields), (fact) => fact.name, (fact) => h("div", { class: fact.wide ? "full" : null }, h("dt", {}, fact.name), h("dd", { class: fact.wide ? "id" : null })),
             (element, fact) => text(element.lastElementChild, fact.value));
         keep(body, rows, (row) => row[0], (row) => h("tr", {}, h("th", { scope: "row" }, String(row[0])), h("td", {}, h("code", { class: "value" }))),
             (element, row) => text(element.querySelector("code"), format.cut(row[1] ?? "", SHOWN)));
@@ -86,9 +87,14 @@ export function objectView(place, parts) {
         text(problem, "");
     }
     const polling = poll(POLL_MS, load, (error) => {
-        text(problem, error.message);
-        if (error instanceof Refusal && error.status === 404)
-            polling.stop();
+        if (!(error instanceof Refusal) || error.status !== 404) {
+            text(problem, error.message);
+            return;
+        }
+        polling.stop();
+        facts.replaceChildren();
+        table.hidden = pager.hidden = true;
+        none.replaceChildren(empty("There is no such object.", "It was deleted, or never made. ", h("a", { href: `#/objects/${kind}` }, `All ${kind}`)));
     });
     return { end: () => polling.stop() };
 }

@@ -1,29 +1,32 @@
-// view_pool: the pool, a tile for each worker, resize; charts; the timeline.
+// view_pool: the pool, a tile for each worker, resize; charts; the timeline; what keeps the workers in.
 
+import { locks, whyNot } from "./access.js";
 import { json } from "./api.js";
 import { showCharts } from "./charts.js";
 import { attribute, h, heading, keep, part, text } from "./dom.js";
 import * as format from "./format.js";
 import { recorder } from "./recorder.js";
+import { showSandbox } from "./sandbox.js";
 import { action, announce, note } from "./say.js";
 import { showTimeline, tint } from "./timeline.js";
 
-const PROCESSES_MAX = 256;
+const PROCESSES_MAX = 480, MANY = 16;
 
 // ---- tiles ----
 
 function makeTile(worker) {
-    const row = (name, label) => [h("dt", {}, label), h("dd", { "data-part": name })];
+    const row = (name, label) => h("div", {}, h("dt", {}, label), h("dd", { "data-part": name }));
     return h("li", { class: "tile" },
         h("div", { class: "tile-head" }, h("strong", {}, `Worker ${worker.slot}`),
-            h("span", { class: "badge", "data-part": "state" })),
+            h("span", { class: "tile-for", "data-part": "for" }), h("span", { class: "badge", "data-part": "state" })),
         h("p", { class: "tile-job" }, h("a", { "data-part": "job" }), h("span", { "data-part": "item" })),
         h("p", { class: "tile-waits", "data-part": "waits" }),
-        h("dl", { class: "facts" }, row("since", "Since"), row("cpu", "CPU"), row("memory", "Memory"),
+        h("dl", { class: "tile-facts" }, row("since", "Since"), row("cpu", "CPU"), row("memory", "Memory"),
             row("done", "Items done"), row("restarts", "Restarts"), row("pid", "Process")));
 }
 
-const processor = new Map(); // slot → {pid, at, cpu, share}: how much of a processor between two looks
+// slot → {pid, at, cpu, share}: how much of a processor between two looks
+const processor = new Map();
 
 function share(worker) {
     const before = processor.get(worker.slot), now = Date.now();
@@ -49,9 +52,11 @@ function updateTile(tile, worker) {
         ? ` item ${format.count(worker.item)}${worker.attempt > 1 ? `, attempt ${worker.attempt}` : ""}`
         : "nothing to do");
     text(part(tile, "waits"), worker.waiting_for ? `waits for ${worker.waiting_for}` : "");
-    text(part(tile, "since"), format.duration(Math.max(0, (Date.now() - Date.parse(worker.since)) / 1000)));
-    text(part(tile, "cpu"), worker.cpu_seconds === null ? "–"
-        : `${used === null ? "" : `${Math.round(used * 100)} %, `}${format.duration(worker.cpu_seconds)}`);
+    const since = Date.parse(worker.since);
+    text(part(tile, "for"), worker.since ? format.duration(Math.max(0, (Date.now() - since) / 1000)) : "");
+    text(part(tile, "since"), format.time(worker.since));
+    text(part(tile, "cpu"), worker.cpu_seconds === null ? "–" : used === null ? format.duration(worker.cpu_seconds)
+        : `${Math.round(used * 100)} % · ${format.duration(worker.cpu_seconds)}`);
     text(part(tile, "memory"), format.bytes(worker.rss_bytes));
     text(part(tile, "done"), format.count(worker.items_done));
     text(part(tile, "restarts"), format.count(worker.restarts));
@@ -61,11 +66,27 @@ function updateTile(tile, worker) {
 
 // ---- the pool as a whole ----
 
+const FIGURES = [["busy", "workers busy"], ["queued", "items queued"], ["live", "live jobs"], ["speed", "items per second"],
+    ["cpu", "processors used"], ["memory", "memory of workers"]];
+
 function makeSummary() {
-    const fact = (name, label) =>
-        h("div", { class: "figure" }, h("span", { class: "figure-value", "data-part": name }, "–"), h("span", {}, label));
-    return h("div", { class: "figures" }, fact("ready", "ready"), fact("running", "running"), fact("waiting", "waiting"),
-        fact("starting", "starting"), fact("live", "live jobs"), fact("queued", "items queued"));
+    return h("dl", { class: "figures" }, FIGURES.map(([name, label]) =>
+        h("div", { class: "figure" }, h("dt", {}, label), h("dd", { "data-part": name }, "–"))));
+}
+
+function sum(workers, of) {
+    return workers.reduce((total, worker) => total + (of(worker) ?? 0), 0);
+}
+
+function updateSummary(place, pool, workers) {
+    const sample = recorder.samples.at(-1);
+    const speed = sample && Date.now() - sample.at < 30000 ? sample.succeeded + sample.failed : null;
+    text(part(place, "busy"), `${sum(workers, (worker) => worker.job !== null)} of ${workers.length}`);
+    text(part(place, "queued"), format.short(pool.items_queued));
+    text(part(place, "live"), format.short(pool.jobs_live));
+    text(part(place, "speed"), speed === null ? "–" : format.short(Number(speed.toPrecision(3))));
+    text(part(place, "cpu"), `${sum(workers, (worker) => processor.get(worker.slot)?.share).toFixed(1)} of ${pool.cpu_count}`);
+    text(part(place, "memory"), format.bytes(sum(workers, (worker) => worker.rss_bytes)));
 }
 
 function troubles(pool) {
@@ -79,15 +100,6 @@ function troubles(pool) {
     if (pool.stuck)
         found.push(`Stuck: ${pool.stuck}`);
     return found;
-}
-
-function updateSummary(place, pool) {
-    text(part(place, "ready"), format.short(pool.workers.ready));
-    text(part(place, "running"), format.short(pool.workers.running));
-    text(part(place, "waiting"), format.short(pool.workers.waiting ?? 0));
-    text(part(place, "starting"), format.short(pool.workers.starting));
-    text(part(place, "live"), format.short(pool.jobs_live));
-    text(part(place, "queued"), format.short(pool.items_queued));
 }
 
 function makeResize() {
@@ -112,10 +124,12 @@ function makeResize() {
             await set(Number(input.value));
     });
     input.addEventListener("input", () => { touched = true; });
+    const less = action(h("button", { type: "button", "aria-label": "One process less" }, "−"), () => step(-1));
+    const more = action(h("button", { type: "button", "aria-label": "One process more" }, "+"), () => step(1));
+    const why = whyNot("admin", "resize the pool");
+    locks(why, less, input, more, apply);
     const form = h("form", { class: "resize", onsubmit: (event) => event.preventDefault() },
-        h("label", { for: "processes" }, "Processes"),
-        h("button", { type: "button", "aria-label": "One process less", onclick: () => step(-1) }, "−"), input,
-        h("button", { type: "button", "aria-label": "One process more", onclick: () => step(1) }, "+"), apply);
+        h("label", { for: "processes" }, "Processes"), less, input, more, apply, why);
     return { form, update: (pool) => touched || document.activeElement === input || (input.value = pool.processes) };
 }
 
@@ -124,21 +138,24 @@ export function poolView(place) {
     const tiles = h("ul", { class: "tiles", "aria-label": "Workers" });
     const warnings = h("div", { role: "status" });
     const state = h("p", { class: "hint" }, "Asking…");
-    const charts = h("div", { class: "charts" }), timeline = h("div");
-    place.append(heading("Pool", resize.form), warnings, summary, state, tiles, charts, timeline);
+    const charts = h("div", { class: "charts" }), timeline = h("div"), sandbox = h("div");
+    place.append(heading("Pool", resize.form), warnings, summary, state, tiles, charts, timeline, sandbox);
 
     function update() {
         const { pool, workers, refused } = recorder;
         if (refused)
             text(state, `The workers cannot be shown: ${refused.message}`);
+        state.hidden = !refused && workers?.length > 0;
         if (!pool || refused)
             return;
+        if (!workers.length)
+            text(state, "No worker is there yet; they are being started.");
         resize.update(pool);
-        updateSummary(summary, pool);
         keep(warnings, troubles(pool), (line) => line, () => h("p", { class: "warning" }), text);
-        state.hidden = workers.length > 0;
-        text(state, "No worker is there yet; they are being started.");
+        attribute(tiles, "data-many", workers.length > MANY ? "" : null);
         keep(tiles, workers, (worker) => worker.slot, makeTile, updateTile);
+        updateSummary(summary, pool, workers);
+        showSandbox(sandbox, pool.sandbox);
     }
     recorder.addEventListener("workers", update);
     const endCharts = showCharts(charts), endTimeline = showTimeline(timeline);
