@@ -137,7 +137,7 @@ int main(int argc, char **argv)
         return check(&service);
     if (service.config.backup[0] != '\0')
         return backup_run(&service.config);
-    log_setup("server", service.config.log_level);
+    log_setup("server", service.config.log_level, service.config.log_format);
     close_files(&service.config);
     if (load_functions(&service) || check_access(&service))
         return EX_CONFIG;

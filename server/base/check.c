@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
+
 void check_failed(const char *file, int line, const char *expression, const char *format, ...)
 {
     char note[512];
@@ -11,6 +13,6 @@ void check_failed(const char *file, int line, const char *expression, const char
     va_start(arguments, format);
     vsnprintf(note, sizeof note, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "%s:%d: check failed: %s: %s\n", file, line, expression, note);
+    log_event(LOG_ERROR, "check.failed", "where=\"%s:%d\" expected=\"%s\" note=\"%s\"", file, line, expression, note);
     abort();
 }

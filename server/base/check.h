@@ -5,7 +5,7 @@
 #ifndef POOLD_BASE_CHECK_H
 #define POOLD_BASE_CHECK_H
 
-/* Prints "file:line: check failed: expression: note" to stderr and aborts. Any thread. */
+/* Logs where and what, as check.failed, and aborts. Any thread. */
 _Noreturn void check_failed(const char *file, int line, const char *expression, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -15,7 +15,7 @@ static int run(const struct config *config)
 {
     struct error error = {""};
     int status = EX_CONFIG;
-    log_setup("poold", config->log_level);
+    log_setup("poold", config->log_level, config->log_format);
     if (supervisor_init(&supervisor, config, &error) == 0)
         status = supervisor_run(&supervisor);
     else

@@ -579,7 +579,7 @@ def main():
             except Wrong as problem:
                 wrong += 1
                 print("WRONG: %s: %s" % (title, problem))
-        for sign in ("AddressSanitizer", "runtime error:", "failed assertion", "CHECK"):
+        for sign in ("AddressSanitizer", "runtime error:", "failed assertion", "check.failed"):
             if sign in house.log():
                 wrong += 1
                 print("WRONG: poold's log has " + sign)

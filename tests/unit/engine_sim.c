@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "base/check.h"
+#include "base/log.h"
 
 static const char functions[] = "[{\"name\":\"f\"},{\"name\":\"g\"}]";
 
@@ -589,6 +590,7 @@ char *sim_catalog(struct sim *sim)
 
 void sim_open(struct sim *sim, uint64_t seed, unsigned processes)
 {
+    log_setup("sim", LOG_ERROR, LOG_TEXT); /* thousands of jobs */
     struct error error;
     static char *pages;
     *sim = (struct sim){.random = seed * 2654435761u + 12345, .now = 1000 * NS_PER_S, .pool = processes};

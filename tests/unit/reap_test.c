@@ -79,7 +79,7 @@ static void kills_strangers_and_nobody_else(void **state)
 
 int main(void)
 {
-    log_setup("reap_test", LOG_ERROR);
+    log_setup("reap_test", LOG_ERROR, LOG_TEXT);
     const struct CMUnitTest tests[] = {cmocka_unit_test(kills_strangers_and_nobody_else)};
     return cmocka_run_group_tests_name("reap", tests, NULL, NULL);
 }

@@ -73,7 +73,8 @@ static void read_arguments(struct worker *worker, int argc, char **argv)
     worker->host.grace_ms = config.kill_grace_ms;
     worker->sandbox_mode = config.sandbox;
     snprintf(process, sizeof process, "worker-%u", worker->slot);
-    log_setup(process, config.log_level);
+    log_setup(process, config.log_level, config.log_format);
+    log_apart(HIGH_FD); /* stderr is the log of whichever item runs */
 }
 
 /* A function that writes to "descriptor 3" means one of its own: it must not hit the channel, or a sibling would pay.
