@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/signal_name.h"
 #include "engine/core.h"
 #include "engine/lines.h"
 
@@ -56,6 +57,11 @@ uint32_t attempt_number(const struct job *job, uint32_t index)
     return trouble ? trouble->failures + 1 : 1;
 }
 
+static bool tried_again(const struct job *job, const struct attempt_end *end)
+{
+    return end->attempt < job->view.options.max_attempts && !job->stopping && end->failure != FAILURE_CANCELLED;
+}
+
 static void record(struct core *core, struct job *job, uint32_t index, const struct attempt_end *end)
 {
     struct store_op *op = store_write_add(turn_current(core)->write, STORE_ATTEMPT_PUT, job->view.seq);
@@ -70,6 +76,7 @@ static void record(struct core *core, struct job *job, uint32_t index, const str
                                           .ended_ms = core->ports.wall_ms(core->ports.context)};
     snprintf(op->attempt->message, sizeof op->attempt->message, "%s", end->message);
     core->counters.attempts_failed[end->failure]++;
+    journal_failed(core, job, index, end, tried_again(job, end));
     job_touch(core, job);
 }
 
@@ -84,7 +91,8 @@ void attempt_record(struct core *core, struct job *job, uint32_t index, const st
                                  .exit_code = line->exit_code,
                                  .message = message,
                                  .started_ms = worker->since_ms,
-                                 .attempt = worker->attempt});
+                                 .attempt = worker->attempt,
+                                 .worker = worker});
 }
 
 static int64_t backoff_ns(const struct job *job, uint32_t index, uint32_t failures)
@@ -110,7 +118,7 @@ static void finish(struct core *core, struct job *job, uint32_t index, const str
     char name[16];
     struct failure_report report = {.failure = end->failure,
                                     .message = end->message,
-                                    .signal_name = end->signal ? signal_name(end->signal, name) : NULL,
+                                    .signal_name = signal_name_any((int)end->signal, name),
                                     .exit_code = end->exit_code,
                                     .attempts = end->attempt,
                                     .limit = end->limit,
@@ -127,8 +135,7 @@ static void finish(struct core *core, struct job *job, uint32_t index, const str
 void attempt_failed(struct core *core, struct job *job, uint32_t index, const struct attempt_end *end)
 {
     record(core, job, index, end);
-    bool again = end->attempt < job->view.options.max_attempts && !job->stopping && end->failure != FAILURE_CANCELLED;
-    if (!again) {
+    if (!tried_again(job, end)) {
         finish(core, job, index, end);
         return;
     }
@@ -137,13 +144,15 @@ void attempt_failed(struct core *core, struct job *job, uint32_t index, const st
     wait_for_next(core, job, trouble, backoff_ns(job, index, trouble->failures));
 }
 
-void attempt_interrupted(struct core *core, struct job *job, uint32_t index, uint32_t attempt, int64_t started_ms)
+void attempt_interrupted(struct core *core, struct job *job, uint32_t index, uint32_t attempt, int64_t started_ms,
+                         const struct worker *worker)
 {
     struct attempt_end end = {.failure = FAILURE_INTERRUPTED,
                               .exit_code = -1,
                               .message = "the service stopped while it ran",
                               .started_ms = started_ms,
-                              .attempt = attempt};
+                              .attempt = attempt,
+                              .worker = worker};
     record(core, job, index, &end);
     struct item_trouble *trouble = trouble_get(job, index);
     if (++trouble->interrupted >= INTERRUPTED_MAX) {

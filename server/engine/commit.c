@@ -47,7 +47,7 @@ void core_written(struct core *core, struct store_write *write)
         storage_broken(core, "the fate of the last commit is unknown");
     if (write->status == STORE_FULL && !core->storage_full) {
         core->storage_full = true;
-        log_event(LOG_ERROR, "storage.full", "%s", "");
+        log_event(LOG_ERROR, "storage.full", "");
     }
     end->after(core, write, end->context);
 }
@@ -225,6 +225,8 @@ static void turn_written(struct core *core, struct store_write *write, void *con
     if (turn->refused)
         return; /* kept in core->flying: storage_tick tries again, or the service ends */
     STAILQ_CONCAT(&turn->effects, &turn->replies);
+    if (core->storage_full)
+        log_event(LOG_WARNING, "storage.resumed", "");
     core->storage_full = false;
     core->flying = NULL;
     while ((effect = STAILQ_FIRST(&turn->effects))) {
@@ -247,7 +249,7 @@ static void watch_space(struct core *core, int64_t now)
     store_stats(core->store, &stats);
     bool low = stats.free_bytes < core->config->min_free + stats.wal_bytes; /* the next checkpoint grows by that */
     if (low != core->space_low)
-        log_event(LOG_WARNING, low ? "storage.low" : "storage.enough", "free=%lld", (long long)stats.free_bytes);
+        log_event(LOG_WARNING, low ? "storage.low" : "storage.enough", "free_bytes=%lld", (long long)stats.free_bytes);
     core->space_low = low;
 }
 

@@ -37,9 +37,10 @@ static void control_frame(struct engine *engine, const struct frame *frame)
                message_pool_state_decode(&state, frame->body, frame->body_length) == 0) {
         core_pool_state(&engine->core, &state);
     } else if (frame->type == MESSAGE_drain && message_drain_decode(&drain, frame->body, frame->body_length) == 0) {
-        log_event(LOG_INFO, "server.drain", "grace_ms=%u", drain.grace_ms);
-        engine->drain_deadline_ns = clock_mono_ns() + drain.grace_ms * NS_PER_MS;
+        engine->drain_began_ns = clock_mono_ns();
+        engine->drain_deadline_ns = engine->drain_began_ns + drain.grace_ms * NS_PER_MS;
         core_drain(&engine->core);
+        journal_drain(&engine->core, true, (double)drain.grace_ms / 1000);
         engine_note(engine, &engine->drain_began);
     } else if (frame->type == MESSAGE_reload) {
         functions_reload(engine);
@@ -60,7 +61,7 @@ static void on_control(uv_poll_t *poll, int status, int events)
     while (channel_next(&engine->control, &frame))
         control_frame(engine, &frame);
     if (received != CHANNEL_OK) { /* EOF is the lifeline: no process outlives the supervisor */
-        log_event(LOG_ERROR, "supervisor.gone", "%s", "");
+        log_event(LOG_ERROR, "supervisor.gone", "");
         uv_poll_stop(&engine->control_poll);
         engine_end(engine, EX_UNAVAILABLE);
         return;

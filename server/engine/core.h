@@ -12,6 +12,7 @@
  *   requests  the table of requests             recover    what the last life left
  *   functions what can be called, and when      definitions the manifests in force, their state
  *   probes    finding out what they offer       catalog    the list for GET /v1/functions
+ *   journal   what the log is told of them
  *   shared…   objects that tasks and clients share
  *
  * The way of an item: ready range → slice → worker → checked line → batch with a position → (commit) → recent + store
@@ -25,6 +26,7 @@
 
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/log_limit.h"
 #include "engine/engine.h"
 #include "engine/ranges.h"
 #include "wire/messages.h"
@@ -146,6 +148,7 @@ struct job {
     TAILQ_ENTRY(job) timed_link;
     struct function *function; /* counted by it */
     struct client *client;     /* counted by it until it has ended, or NULL */
+    unsigned told, untold; /* of its failed attempts: lines in the log, and those left out there */
     bool trusting; /* accepted while its function was not known yet: if there turns out to be none, its items fail */
 
     struct ranges ready;     /* items nobody runs */
@@ -288,6 +291,7 @@ struct core {
     bool draining;
     bool closing; /* the store takes nothing any more */
     struct engine_counters counters;
+    struct log_limit failures_told, ends_told; /* lines in the log, of items and of workers */
     struct store *store; /* for statistics only */
 };
 
@@ -419,14 +423,16 @@ struct attempt_end {
     uint64_t limit, peak; /* memory: bytes; 0 = not told */
     unsigned pid;         /* isolation: process; 0 = not told */
     struct blob *line;    /* the worker's own error line, or NULL */
+    const struct worker *worker; /* that it ran in; NULL: in none, or one of the last life */
 };
 /* An attempt did not succeed: recorded; the item waits for its next one or gets its final line. */
 void attempt_failed(struct core *, struct job *, uint32_t index, const struct attempt_end *);
 /* A failed line that is final and stays in its batch: only recorded. */
 struct result_line;
 void attempt_record(struct core *, struct job *, uint32_t index, const struct result_line *, const struct worker *);
-/* It was running when the service (or its worker, through no fault of its own) went away. */
-void attempt_interrupted(struct core *, struct job *, uint32_t index, uint32_t attempt, int64_t started_ms);
+/* It was running when the service (worker NULL), or its worker through no fault of its own, went away. */
+void attempt_interrupted(struct core *, struct job *, uint32_t index, uint32_t attempt, int64_t started_ms,
+                         const struct worker *);
 /* Interrupted by a stop on purpose: recorded, with SIGTERM, but not counted. */
 void attempt_stopped(struct core *, struct job *, uint32_t index, uint32_t attempt, int64_t started_ms);
 uint32_t attempt_number(const struct job *, uint32_t index);
@@ -434,6 +440,14 @@ void troubles_tick(struct core *, struct job *, int64_t now);
 void trouble_free_all(struct job *);
 void trouble_end(struct job *, uint32_t index); /* it has its result */
 struct item_trouble *trouble_get(struct job *, uint32_t index);
+
+/* ---- journal.c ---- */
+void journal_accepted(const struct job *);
+void journal_ended(const struct job *, int64_t took_ns);
+void journal_failed(struct core *, struct job *, uint32_t index, const struct attempt_end *, bool again);
+/* Before its slice is judged, which takes it away. */
+void journal_worker_gone(struct core *, const struct worker *, const struct message_worker_gone *, enum restart_cause);
+void journal_drain(const struct core *, bool begins, double seconds); /* that it may take; that it took */
 
 /* ---- commit.c ---- */
 struct job_view *view_copy(const struct job_view *);

@@ -182,7 +182,7 @@ static void put_one(struct core *core, struct manifest *manifest)
     struct definition *old = definition_named(core, manifest->name, strlen(manifest->name));
     if (old && is_as_it_was(old, manifest))
         return;
-    log_event(LOG_INFO, old ? "function.changed" : "function.added", "manifest=%s kind=%s file=\"%s\"", manifest->name,
+    log_event(LOG_INFO, old ? "function.changed" : "function.added", "manifest=%s kind=%s path=\"%s\"", manifest->name,
               manifest_kind_name(manifest->kind), manifest->source);
     if (old)
         take_out_of_force(core, old);

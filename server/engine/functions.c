@@ -100,7 +100,7 @@ void functions_free(struct core *core)
 
 void function_shadows(const struct function *function)
 {
-    log_event(LOG_WARNING, "function.shadowed", "name=%s note=\"%s takes the place of the built-in function\"",
+    log_event(LOG_WARNING, "function.shadowed", "function=%s note=\"%s takes the place of the built-in function\"",
               function->name, function->definition->manifest->source);
 }
 

@@ -239,6 +239,7 @@ void job_ended(struct core *core, struct job *job)
     client_release(core, job);
     core->counters.jobs_ended[job->view.state]++;
     histogram_add(&core->counters.jobs_took[job->view.kind], 1, took_ns(core, job));
+    journal_ended(job, took_ns(core, job));
     chunks_free(core, job);
     follow_wake(core, job);
     if (job->view.kind != JOB_APPLY)

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/signal_name.h"
 #include "wire/scan.h"
 
 static const char *skip(const char *at, const char *end, const char *text, size_t length)
@@ -52,7 +53,7 @@ static unsigned signal_number(const char *name, size_t length)
 {
     char text[16];
     for (unsigned i = 1; i < NSIG; i++)
-        if (strlen(signal_name(i, text)) == length && memcmp(text, name, length) == 0)
+        if (strlen(signal_name((int)i, text)) == length && memcmp(text, name, length) == 0)
             return i;
     return 0;
 }
@@ -240,14 +241,4 @@ struct blob *result_line_failure(uint32_t index, const struct failure_report *re
     struct blob *line = blob_new(text.data, text.length);
     buf_free(&text);
     return line;
-}
-
-const char *signal_name(unsigned signal, char text[16])
-{
-    const char *abbreviation = sigabbrev_np((int)signal);
-    if (abbreviation)
-        snprintf(text, 16, "SIG%s", abbreviation);
-    else
-        snprintf(text, 16, "SIG%u", signal);
-    return text;
 }

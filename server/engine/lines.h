@@ -46,7 +46,5 @@ struct failure_report {
 };
 /* The error line that the engine writes itself. One reference. */
 struct blob *result_line_failure(uint32_t index, const struct failure_report *);
-/* "SIGSEGV" …, or "SIG%d" in `text`. */
-const char *signal_name(unsigned signal, char text[16]);
 
 #endif

@@ -127,12 +127,22 @@ static void give_memory_back(struct engine *engine)
     engine->trimmed = !engine->timer_fast;
 }
 
+/* What still runs when the time is up is handed back: it runs again after the next start. */
+static void end_drain(struct engine *engine)
+{
+    int64_t now = clock_mono_ns();
+    if (!engine->drain_deadline_ns || (!core_drained(&engine->core) && now <= engine->drain_deadline_ns))
+        return;
+    journal_drain(&engine->core, false, (double)(now - engine->drain_began_ns) / NS_PER_S);
+    engine->drain_deadline_ns = 0;
+    engine_end(engine, EX_OK);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct engine *engine = timer->data;
     core_tick(&engine->core);
-    if (engine->drain_deadline_ns && (core_drained(&engine->core) || clock_mono_ns() > engine->drain_deadline_ns))
-        engine_end(engine, EX_OK);
+    end_drain(engine);
     give_memory_back(engine);
     set_timer(engine);
 }

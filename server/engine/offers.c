@@ -101,7 +101,7 @@ static bool take_one(struct core *core, struct definition *definition, const str
     }
     struct function *function = function_get(core, name);
     if (function->definition != definition) { /* another manifest has that very name */
-        log_event(LOG_WARNING, "function.skipped", "manifest=%s name=%s note=\"%s defines it\"",
+        log_event(LOG_WARNING, "function.skipped", "manifest=%s function=%s note=\"%s defines it\"",
                   definition->manifest->name, name, function->definition ? function->definition->manifest->source : "");
         return false;
     }

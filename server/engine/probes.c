@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/signal_name.h"
 #include "engine/functions.h"
 #include "engine/lines.h"
 #include "wire/scan.h"
@@ -238,7 +239,7 @@ static void tell_end(const struct worker *worker, const struct definition *defin
     if (worker->late)
         snprintf(text, size, "it did not start within %.3g s", (double)definition->manifest->start_timeout_ms / 1000);
     else if (gone->signal)
-        snprintf(text, size, "killed by %s while it was being loaded", signal_name(gone->signal, name));
+        snprintf(text, size, "killed by %s while it was being loaded", signal_name((int)gone->signal, name));
     else
         snprintf(text, size, "its process exited with status %u while it was being loaded", gone->exit_code);
 }

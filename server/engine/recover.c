@@ -79,9 +79,12 @@ static void blame(struct core *core, struct scoreboard_slot *slot)
     if ((activity != ACTIVITY_RUNNING && activity != ACTIVITY_STOPPED) || !job || index >= job->view.counts.total ||
         ranges_find(&job->committed, index) || !ranges_remove(&job->ready, index))
         return;
-    log_event(LOG_WARNING, "item.interrupted", "seq=%lld index=%u", (long long)job->view.seq, index);
-    (activity == ACTIVITY_STOPPED ? attempt_stopped : attempt_interrupted)(
-        core, job, index, attempt_number(job, index), core->ports.wall_ms(core->ports.context));
+    uint32_t attempt = attempt_number(job, index);
+    int64_t now_ms = core->ports.wall_ms(core->ports.context);
+    if (activity == ACTIVITY_STOPPED)
+        attempt_stopped(core, job, index, attempt, now_ms);
+    else
+        attempt_interrupted(core, job, index, attempt, now_ms, NULL);
 }
 
 static void blame_all(struct core *core, const struct scoreboard *board)

@@ -58,7 +58,8 @@ static void note_failure(struct core *core, struct worker *worker, const struct 
                               .message = message,
                               .started_ms = worker->since_ms,
                               .attempt = worker->attempt,
-                              .line = final};
+                              .line = final,
+                              .worker = worker};
     attempt_failed(core, worker->job, line->index, &end);
 }
 

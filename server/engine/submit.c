@@ -213,6 +213,7 @@ static void submitted(struct core *core, struct store_write *write, void *contex
     job->accepted = job->stored = true;
     key_release(core, job);
     core->counters.jobs_accepted++;
+    journal_accepted(job);
     link_retry(core, job);
     job_settle(core, job);
     if (request->submit.wait && !job->ended) {
@@ -272,6 +273,7 @@ void submit(struct core *core, struct engine_request *request)
     }
     job->deferred = true;
     core->counters.jobs_accepted++;
+    journal_accepted(job);
     take_chunks(core, job, &request->submit.chunks, NULL, 0);
     follow(core, job, request);
     job_time(core, job);

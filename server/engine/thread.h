@@ -46,7 +46,7 @@ struct engine {
     uv_poll_t control_poll;
     int control_events;
     struct link *links[WORKERS_MAX];
-    int64_t drain_deadline_ns;
+    int64_t drain_began_ns, drain_deadline_ns; /* 0 = it does not drain */
 
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t changed;

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/signal_name.h"
 #include "engine/functions.h"
 #include "engine/lines.h"
 #include "engine/sandbox.h"
@@ -235,7 +236,7 @@ static void explain(const struct worker *worker, const struct message_worker_gon
     } else if (end->failure == FAILURE_CANCELLED) {
         snprintf(message, size, "cancelled while it ran");
     } else if (gone->signal) {
-        snprintf(message, size, "killed by %s", signal_name(gone->signal, name));
+        snprintf(message, size, "killed by %s", signal_name((int)gone->signal, name));
     } else {
         snprintf(message, size, "its process exited with status %u", gone->exit_code);
     }
@@ -255,13 +256,10 @@ static void fail_running(struct core *core, struct worker *worker, uint32_t inde
         .started_ms = core->ports.wall_ms(core->ports.context) - (age_ms > 0 ? age_ms : 0),
         .attempt = worker->attempt,
         .pid = worker->extra ? worker->pid : 0,
+        .worker = worker,
     };
-    log_event(LOG_WARNING, "item.failed",
-              "seq=%lld index=%u attempt=%u type=%s slot=%u gen=%u pid=%u signal=%u exit_code=%u",
-              (long long)job->view.seq, index, worker->attempt, failure_name(end.failure), worker->slot,
-              worker->generation, worker->pid, gone->signal, gone->exit_code);
     if (end.failure == FAILURE_INTERRUPTED) {
-        attempt_interrupted(core, job, index, worker->attempt, end.started_ms);
+        attempt_interrupted(core, job, index, worker->attempt, end.started_ms, worker);
         return;
     }
     explain(worker, gone, &end, message, sizeof message);
@@ -321,7 +319,7 @@ static void abandon_slice(struct core *core, struct worker *worker, const struct
     if (blame == BLAME_RUNNING)
         fail_running(core, worker, blamed, gone);
     else if (blame == BLAME_INTERRUPTED)
-        attempt_interrupted(core, job, blamed, worker->attempt, worker->since_ms);
+        attempt_interrupted(core, job, blamed, worker->attempt, worker->since_ms, worker);
     if (job->stopping)
         job_stop(core, job, job->cancelled, job->view.reason);
     slice_end(core, worker);
@@ -365,10 +363,11 @@ void core_worker_gone(struct core *core, unsigned slot, unsigned generation, con
     struct worker *worker = worker_at(core, slot, generation);
     if (!worker)
         return;
+    worker->ended = cause_of(worker, gone);
+    journal_worker_gone(core, worker, gone, worker->ended);
     if (worker->job)
         abandon_slice(core, worker, gone);
     probe_worker_gone(core, worker, gone);
-    worker->ended = cause_of(worker, gone);
     wipe_board(worker);
     worker_forget(worker);
     if (worker->extra) {

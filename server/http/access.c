@@ -18,7 +18,7 @@ static struct tokens *load(const struct config *config, struct error *e)
     bool exposed = false;
     struct tokens *tokens = tokens_load(config->token_file, &exposed, e);
     if (tokens && exposed)
-        log_event(LOG_WARNING, "access.exposed", "file=\"%s\" hint=\"every user may read it: chmod o= FILE\"",
+        log_event(LOG_WARNING, "access.exposed", "path=\"%s\" note=\"every user may read it: chmod o= FILE\"",
                   config->token_file);
     return tokens;
 }
@@ -49,7 +49,7 @@ void access_reload(struct http *http)
         return;
     struct tokens *tokens = load(http->config, &e);
     if (!tokens) {
-        log_event(LOG_ERROR, "access.reload", "error=\"%s\" hint=\"the tokens stay as they were\"", e.text);
+        log_event(LOG_ERROR, "access.reload", "error=\"%s\" note=\"the tokens stay as they were\"", e.text);
         return;
     }
     log_event(LOG_INFO, "access.reload", "tokens=%u", tokens_count(tokens));

@@ -9,8 +9,12 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "http/access.h"
 #include "http/options.h"
+#include "http/routes.h"
+
+enum { ERRORS_TOLD_A_SECOND = 10 };
 
 void request_header(struct request *r, const char *name, const char *value)
 {
@@ -71,12 +75,30 @@ void request_problem_headers(struct request *r)
         request_header(r, "Retry-After", "1"); /* of a rate, too: one of its requests is allowed within a second */
 }
 
+/* What the client can do nothing about, the operator may. */
+void request_note_problem(struct request *r)
+{
+    unsigned status = problem_status(r->problem.type);
+    char id[JOB_ID_LENGTH + 1];
+    int unlogged;
+    if (status < 500 || !log_limit_allows(&r->http->errors_told, ERRORS_TOLD_A_SECOND, clock_mono_ns(), &unlogged))
+        return;
+    bool known = r->seq && r->created_ms;
+    if (known)
+        job_id_format(id, r->created_ms, r->seq);
+    log_event(LOG_WARNING, "http.error",
+              "status=%u type=%s method=%s route=%s client=%s job=%s detail=\"%s\" unlogged=%d", status,
+              problem_name(r->problem.type), method_name(r->method), r->route ? r->route->pattern : NULL,
+              *r->client ? r->client : NULL, known ? id : NULL, r->problem.detail, unlogged);
+}
+
 void request_answer_problem(struct request *r)
 {
     struct buf document = BUF_EMPTY;
     unsigned status = problem_status(r->problem.type);
     CHECK(r->problem.type != PROBLEM_NONE, "an error without a problem");
     problem_write(&r->problem, &document);
+    request_note_problem(r);
     request_problem_headers(r);
     request_answer(r, status, TYPE_PROBLEM_TEXT, &document);
 }

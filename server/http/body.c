@@ -26,6 +26,7 @@ static void answer_early(struct request *r)
     struct buf document = BUF_EMPTY, all = BUF_EMPTY;
     unsigned status = problem_status(r->problem.type);
     problem_write(&r->problem, &document);
+    request_note_problem(r);
     request_problem_headers(r);
     buf_printf(&all,
                "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"

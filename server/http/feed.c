@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "http/job_json.h"
 
@@ -90,6 +91,7 @@ static enum feed_state take_batches(struct feed *f, struct engine_request *e)
 enum feed_state feed_take(struct feed *f)
 {
     struct engine_request *e = &f->r->ask.engine;
+    char id[JOB_ID_LENGTH + 1];
     if (f->ended)
         return FEED_ENDED;
     if (f->from_store)
@@ -101,7 +103,8 @@ enum feed_state feed_take(struct feed *f)
             return take_batches(f, e);
         if (read_store(f) == FEED_LINES)
             return FEED_LINES;
-        log_event(LOG_ERROR, "http.results_missing", "job=%lld from=%u", (long long)f->r->seq, f->from);
+        job_id_format(id, f->r->created_ms, f->r->seq);
+        log_event(LOG_ERROR, "http.results_missing", "job=%s from=%u", id, f->from);
         return FEED_CUT;
     case ENGINE_NOT_LIVE:
         return read_ended(f);

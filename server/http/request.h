@@ -160,6 +160,8 @@ void request_answer_json(struct request *, unsigned status, struct buf *);
 void request_answer_empty(struct request *, unsigned status);
 /* Queues a made response and drops it. */
 void request_answer_response(struct request *, unsigned status, struct MHD_Response *);
+/* Logs r->problem, which is being answered, if it is ours (5xx). */
+void request_note_problem(struct request *);
 /* Answers r->problem. */
 void request_answer_problem(struct request *);
 /* The headers that go with r->problem. */

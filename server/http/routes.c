@@ -183,6 +183,14 @@ enum method method_of(const char *name)
     return 0;
 }
 
+const char *method_name(enum method method)
+{
+    for (int i = 0; i < METHODS; i++)
+        if (methods[i].method == method)
+            return methods[i].name;
+    return NULL;
+}
+
 static void allow(struct request *r, unsigned allowed)
 {
     char text[64] = "";

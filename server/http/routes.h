@@ -36,5 +36,7 @@ void route_find(struct request *);
 /* Then: whether there is one, and parses the query. False with the problem; for a wrong method the Allow header is set.
  */
 bool route_check(struct request *, const char *method);
+/* "GET" …; NULL for one that poold does not know. */
+const char *method_name(enum method);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "base/log_limit.h"
 #include "http/http.h"
 #include "http/tally.h"
 
@@ -76,6 +77,7 @@ struct http {
     int64_t next_sweep_ns, next_peek_ns;
     struct tally answers;
     uint64_t connections_accepted, connections_refused;
+    struct log_limit errors_told;
 };
 
 /* Any thread: makes the HTTP thread look at what was resumed. */

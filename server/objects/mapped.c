@@ -207,7 +207,7 @@ void mapped_delete(struct mapped *mapped, int64_t now_ns)
         struct doomed *file = malloc(sizeof *file);
         CHECK(file != NULL, "out of memory");
         if (rename(mapped->path, deleted) != 0)
-            log_event(LOG_WARNING, "object.file", "path=\"%s\" problem=\"%s\"", mapped->path, strerror(errno));
+            log_event(LOG_WARNING, "object.file", "path=\"%s\" error=\"%s\"", mapped->path, strerror(errno));
         *file = (struct doomed){.path = deleted, .due_ns = now_ns + MAPPED_KEEP_DELETED_S * NS_PER_S};
         STAILQ_INSERT_TAIL(&doomed_files, file, link);
     }
@@ -256,7 +256,7 @@ void mapped_remove_orphans(const char *folder,
         snprintf(name, sizeof name, "%s", entry->d_name);
         if (!parse_name(name, &plural, &object, &id) || known(context, plural, object, id))
             continue;
-        log_event(LOG_INFO, "object.orphan", "file=\"%s\"", entry->d_name);
+        log_event(LOG_INFO, "object.orphan", "path=\"%s\"", entry->d_name);
         unlinkat(dirfd(files), entry->d_name, 0);
     }
     closedir(files);

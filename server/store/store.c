@@ -24,6 +24,8 @@
 /* Long enough not to fall between two requests of a busy client, short enough that the WAL is small when it counts. */
 #define IDLE_MS 250
 
+#define SLOW_NS (NS_PER_S / 2) /* a commit that takes so long is worth a line: usual are 0.1 to 20 ms */
+
 #define LOOK_NS (40 * NS_PER_MS) /* how old the number of free bytes may be */
 
 struct store {
@@ -104,10 +106,13 @@ static enum store_status forced_outcome(struct store *store)
 
 static void note_commit(struct store *store, enum store_status status, int64_t began_ns)
 {
+    int64_t took_ns = clock_mono_ns() - began_ns;
+    if (took_ns >= SLOW_NS)
+        log_event(LOG_WARNING, "store.slow", "seconds=%.3f", (double)took_ns / NS_PER_S);
     pthread_mutex_lock(&store->mutex);
     if (status == STORE_OK)
         store->stats.commits++;
-    histogram_add(&store->stats.commit, 1, clock_mono_ns() - began_ns);
+    histogram_add(&store->stats.commit, 1, took_ns);
     store->backend->calls->stats(store->backend, &store->stats);
     pthread_mutex_unlock(&store->mutex);
     if (status == STORE_IO && !store->broken) {

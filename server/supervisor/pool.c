@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/signal_name.h"
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor.h"
 #include "wire/workbench.h"
@@ -49,7 +50,7 @@ static int start(struct supervisor *s, struct slot *slot, bool extra, uint64_t r
     if (fd_stream_pair(pair, 0) == 0 && (workbench = workbench_create(&error)) != -1)
         pid = spawn_worker(s, slot, extra, pair[1], workbench);
     if (pid == -1) {
-        log_event(LOG_ERROR, "worker.not_started", "error=\"%s\" errno=\"%s\"", error.text, strerror(errno));
+        log_event(LOG_ERROR, "worker.not_started", "error=\"%s\" system_error=%d", error.text, errno);
         fd_close(&pair[0]);
         fd_close(&pair[1]);
         fd_close(&workbench);
@@ -60,8 +61,9 @@ static int start(struct supervisor *s, struct slot *slot, bool extra, uint64_t r
     slots_spawned(&s->pool.slots, slot, pid, now + (int64_t)s->config.hello_deadline_ms * NS_PER_MS);
     slot->extra = extra;
     slot->request = request;
-    log_event(LOG_INFO, "worker.started", "slot=%u gen=%u pid=%d extra=%d", slots_index(&s->pool.slots, slot),
-              slot->generation, (int)pid, extra);
+    /* Of a successor it is enough to hear why there is one: worker.gone. */
+    log_event(extra || slot->generation > 1 ? LOG_DEBUG : LOG_INFO, "worker.started", "slot=%u gen=%u pid=%d extra=%s",
+              slots_index(&s->pool.slots, slot), slot->generation, (int)pid, log_bool(extra));
     control_send_worker_new(s, slot, pair[0], workbench);
     return 0;
 }
@@ -123,9 +125,10 @@ static void stop(struct supervisor *s, struct slot *slot, enum stop_cause cause,
     int signal = slots_stop(&s->pool.slots, slot, cause, grace_ms * NS_PER_MS, supervisor_now());
     if (signal == 0)
         return;
+    char name[SIGNAL_NAME_SIZE];
     kill(-slot->pid, signal); /* the number is ours until we reap it */
-    log_event(LOG_DEBUG, "worker.signal", "slot=%u gen=%u pid=%d signal=%d cause=%s", slots_index(&s->pool.slots, slot),
-              slot->generation, (int)slot->pid, signal, stop_cause_name(cause));
+    log_event(LOG_DEBUG, "worker.signal", "slot=%u gen=%u pid=%d signal=%s cause=%s", slots_index(&s->pool.slots, slot),
+              slot->generation, (int)slot->pid, signal_name(signal, name), stop_cause_name(cause));
 }
 
 void pool_worker_stop(struct supervisor *s, uint32_t index, uint32_t generation, enum stop_cause cause,
@@ -184,6 +187,18 @@ static enum stop_cause end_cause(const struct slots *slots, unsigned index, cons
     return was->cause == STOP_NONE && surplus && clean ? STOP_RESIZE : was->cause;
 }
 
+/* The server tells more of it, as worker.gone: why, and what it ran. Here is what is known without one. */
+static void note_exit(const struct supervisor *s, unsigned index, const struct slot *was, const struct corpse *corpse)
+{
+    bool unasked = was->cause == STOP_NONE && (corpse->signal != 0 || corpse->exit_code != 0);
+    char name[SIGNAL_NAME_SIZE];
+    bool told = s->control.health == CONTROL_GOOD;
+    log_event(told ? LOG_DEBUG : unasked ? LOG_WARNING : LOG_INFO,
+              "worker.exited", "slot=%u gen=%u pid=%d cause=%s signal=%s exit_code=%d max_rss_kib=%llu", index,
+              was->generation, (int)corpse->pid, stop_cause_name(was->cause), signal_name_any(corpse->signal, name),
+              corpse->signal ? LOG_NONE : corpse->exit_code, (unsigned long long)corpse->max_rss_kib);
+}
+
 bool pool_exited(struct supervisor *s, const struct corpse *corpse)
 {
     struct slot *slot = slots_find(&s->pool.slots, corpse->pid);
@@ -194,11 +209,7 @@ bool pool_exited(struct supervisor *s, const struct corpse *corpse)
     was.cause = end_cause(&s->pool.slots, index, &was, corpse);
     if (slot_failed_early(&was))
         backoff_failed(&s->pool.backoff, supervisor_now());
-    bool unasked = was.cause == STOP_NONE && (corpse->signal != 0 || corpse->exit_code != 0);
-    log_event(unasked ? LOG_WARNING : LOG_INFO, "worker.gone",
-              "slot=%u gen=%u pid=%d signal=%d exit_code=%d cause=%s max_rss_kib=%llu", index, was.generation,
-              (int)corpse->pid, corpse->signal, corpse->exit_code, stop_cause_name(was.cause),
-              (unsigned long long)corpse->max_rss_kib);
+    note_exit(s, index, &was, corpse);
     control_send_worker_gone(s, index, &was, corpse);
     return true;
 }

@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/signal_name.h"
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor.h"
 
@@ -107,7 +108,7 @@ static int start(struct supervisor *s, int64_t now)
     s->server.pid = pid;
     s->server.was_ready = false;
     move(&s->server, SERVER_SPAWN, now + SERVER_UP_NS);
-    log_event(LOG_INFO, "server.started", "pid=%d read_only=%d", (int)pid, s->server.read_only);
+    log_event(LOG_INFO, "server.started", "pid=%d read_only=%s", (int)pid, log_bool(s->server.read_only));
     return 0;
 }
 
@@ -148,8 +149,8 @@ void server_is_ready(struct supervisor *s)
     backoff_worked(&s->server.backoff);
     if (s->server.state == SERVER_READY)
         announce(s);
-    log_event(LOG_INFO, "server.ready", "pid=%d address=\"http://%s\" read_only=%d", (int)s->server.pid, s->listener.at,
-              s->server.read_only);
+    log_event(LOG_INFO, "server.ready", "pid=%d address=\"http://%s\" read_only=%s", (int)s->server.pid, s->listener.at,
+              log_bool(s->server.read_only));
 }
 
 void server_deadlines(struct supervisor *s, int64_t now)
@@ -246,8 +247,10 @@ static void judge(struct supervisor *s, const struct corpse *corpse)
 static void judge_last(struct supervisor *s, const struct corpse *corpse, bool asked_by_force)
 {
     bool clean = asked_by_force || (corpse->signal == 0 && corpse->exit_code == 0);
+    char name[SIGNAL_NAME_SIZE];
     if (!clean)
-        log_event(LOG_WARNING, "server.not_drained", "signal=%d exit_code=%d", corpse->signal, corpse->exit_code);
+        log_event(LOG_WARNING, "server.not_drained", "signal=%s exit_code=%d", signal_name_any(corpse->signal, name),
+                  corpse->signal ? LOG_NONE : corpse->exit_code);
     supervisor_stop(s, clean ? 0 : 1);
 }
 
@@ -257,9 +260,11 @@ bool server_exited(struct supervisor *s, const struct corpse *corpse)
         return false;
     control_receive(s, true); /* what it said last still counts: "ready" decides about the back-off */
     bool killed = s->server.state == SERVER_KILLED;
+    char name[SIGNAL_NAME_SIZE];
     log_event(s->phase == PHASE_RUN ? LOG_ERROR : LOG_INFO, "server.gone",
-              "pid=%d signal=%d exit_code=%d max_rss_kib=%llu was_ready=%d", (int)corpse->pid, corpse->signal,
-              corpse->exit_code, (unsigned long long)corpse->max_rss_kib, s->server.was_ready);
+              "pid=%d signal=%s exit_code=%d max_rss_kib=%llu was_ready=%s", (int)corpse->pid,
+              signal_name_any(corpse->signal, name), corpse->signal ? LOG_NONE : corpse->exit_code,
+              (unsigned long long)corpse->max_rss_kib, log_bool(s->server.was_ready));
     lose(s);
     move(&s->server, SERVER_EXIT, 0);
     s->server.pid = 0;

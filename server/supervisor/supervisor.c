@@ -14,6 +14,7 @@
 #include "base/cpu.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/signal_name.h"
 #include "supervisor/datadir.h"
 #include "wire/scoreboard.h"
 
@@ -204,13 +205,14 @@ void supervisor_stop(struct supervisor *s, int exit_code)
 
 static void on_terminate(struct supervisor *s, int number)
 {
+    char name[SIGNAL_NAME_SIZE];
     if (s->phase == PHASE_RUN && s->server.state != SERVER_DOWN) {
-        log_event(LOG_INFO, "drain", "signal=%d grace_s=%u", number, s->config.grace_s);
+        log_event(LOG_INFO, "drain", "signal=%s grace=%u", signal_name(number, name), s->config.grace_s);
         s->phase = PHASE_DRAIN;
         server_drain(s);
         return;
     }
-    log_event(LOG_INFO, "shutdown", "signal=%d", number);
+    log_event(LOG_INFO, "shutdown", "signal=%s", signal_name(number, name));
     s->phase = PHASE_STOP;
     server_kill(s, "shutdown");
     pool_stop_all(s, 0);

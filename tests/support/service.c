@@ -209,7 +209,7 @@ unsigned service_server_deaths(const struct service *s)
     unsigned count = 0;
     while (f != NULL && fgets(line, sizeof line, f) != NULL) {
         bool gone = strstr(line, " event=server.gone ") != NULL;
-        if (gone && strstr(line, " signal=9 ") == NULL && strstr(line, " signal=0 exit_code=0 ") == NULL) {
+        if (gone && strstr(line, " signal=SIGKILL ") == NULL && strstr(line, " exit_code=0 ") == NULL) {
             fprintf(stderr, "WRONG: a server ended by itself: %s%s", before, line);
             count++;
         }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/signal_name.h"
 #include "runtimes/exchange.h"
 #include "runtimes/fault.h"
 
@@ -228,7 +229,7 @@ void item_died(struct exchange *exchange, const struct child_end *end, bool with
         return;
     }
     if (end->signal)
-        snprintf(text, sizeof text, "killed by %s", fault_signal(end->signal, name));
+        snprintf(text, sizeof text, "killed by %s", signal_name(end->signal, name));
     else
         snprintf(text, sizeof text, "exited with status %d %s", end->exit_code,
                  within_line ? "in the middle of a line" : "without an answer");

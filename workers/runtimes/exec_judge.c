@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/signal_name.h"
 #include "runtimes/exec.h"
 #include "runtimes/fault.h"
 #include "runtimes/forms.h"
@@ -111,7 +112,7 @@ static void fail_by_memory(struct exec_run *run)
 static void fail_by_signal(struct exec_run *run)
 {
     char message[64], name[16];
-    snprintf(message, sizeof message, "killed by %s", fault_signal(run->command.end.signal, name));
+    snprintf(message, sizeof message, "killed by %s", signal_name(run->command.end.signal, name));
     exec_fail(run, FAILURE_CRASH, message);
 }
 

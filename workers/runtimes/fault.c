@@ -5,15 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *fault_signal(int signal, char text[16])
-{
-    const char *abbreviation = sigabbrev_np(signal);
-    if (abbreviation)
-        snprintf(text, 16, "SIG%s", abbreviation);
-    else
-        snprintf(text, 16, "SIG%d", signal);
-    return text;
-}
+#include "base/signal_name.h"
 
 void fault_begin(struct buf *object, const struct fault *fault)
 {
@@ -21,7 +13,7 @@ void fault_begin(struct buf *object, const struct fault *fault)
     buf_printf(object, "{\"type\":\"%s\",\"message\":", failure_name(fault->type));
     buf_append_json_string(object, fault->message, strlen(fault->message));
     if (fault->signal)
-        buf_printf(object, ",\"signal\":\"%s\"", fault_signal(fault->signal, name));
+        buf_printf(object, ",\"signal\":\"%s\"", signal_name(fault->signal, name));
     else
         buf_append_text(object, ",\"signal\":null");
     if (fault->exit_code >= 0)

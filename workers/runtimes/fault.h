@@ -22,7 +22,4 @@ void fault_text(struct buf *, const char *key, const char *text, size_t length);
 void fault_number(struct buf *, const char *key, int64_t);
 void fault_end(struct buf *);
 
-/* "SIGSEGV" …, or "SIG%d" in `text`. */
-const char *fault_signal(int signal, char text[16]);
-
 #endif

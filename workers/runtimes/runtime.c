@@ -119,7 +119,7 @@ static void note_failure(struct runtime *runtime)
     if (runtime->pause_ns > PAUSE_MOST_NS)
         runtime->pause_ns = PAUSE_MOST_NS;
     runtime->not_before_ns = clock_mono_ns() + runtime->pause_ns;
-    log_event(LOG_WARNING, "runtime.start_failed", "name=%s pause_ms=%lld", runtime->base.manifest->name,
+    log_event(LOG_WARNING, "runtime.start_failed", "manifest=%s pause_ms=%lld", runtime->base.manifest->name,
               (long long)(runtime->pause_ns / NS_PER_MS));
 }
 

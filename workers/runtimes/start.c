@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/signal_name.h"
 #include "runtimes/environment.h"
 #include "runtimes/fault.h"
 #include "runtimes/runtime.h"
@@ -197,7 +198,7 @@ static enum progress has_ended(struct waiting *waiting)
     runtime_kill(waiting->runtime, 0, &end);
     hear_both(waiting);
     if (end.signal)
-        buf_printf(reason, "killed by %s before it was ready", fault_signal(end.signal, name));
+        buf_printf(reason, "killed by %s before it was ready", signal_name(end.signal, name));
     else
         buf_printf(reason, "exited with status %d before it was ready", end.exit_code);
     append_last_words(waiting);

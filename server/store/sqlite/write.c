@@ -155,7 +155,7 @@ static void note_outcome(struct sqlite_store *store, enum store_status status)
     if (status == STORE_IO)
         sqlite_give_up(store);
     if (status != STORE_OK && !told)
-        log_event(LOG_ERROR, "store.failed", "status=%s code=%d errno=%d error=\"%s\"",
+        log_event(LOG_ERROR, "store.failed", "outcome=%s code=%d system_error=%d error=\"%s\"",
                   status == STORE_FULL ? "full" : "io", sqlite3_extended_errcode(store->db),
                   sqlite3_system_errno(store->db), sqlite3_errmsg(store->db));
 }
