@@ -62,6 +62,7 @@ build() {
 
 start_demo() {
     scratch=$(mktemp -d)
+    : >"$scratch/log" # the job below may take a moment to make it
     (
         unset "${!POOLD_@}" # the user's settings are for the real service
         exec "$build_dir/bin/poold" --listen 127.0.0.1:0 --data "$scratch/data" --processes 4 --test-functions
