@@ -26,7 +26,7 @@ TEXT
 build_packages=(gcc libc6-dev cmake make pkg-config libmicrohttpd-dev libgnutls28-dev libjansson-dev libsqlite3-dev
     libuv1-dev libseccomp-dev uthash-dev libjs-chart.js python3 python3-yaml curl ca-certificates)
 test_packages=(libcmocka-dev libcurl4-openssl-dev sqlite3 python3-jsonschema clang-format
-    binutils procps git debootstrap imagemagick poppler-utils nginx prometheus)
+    binutils procps git debootstrap imagemagick openssl poppler-utils nginx prometheus)
 
 # Prints those of the given packages that are not installed. dpkg-query fails when it knows none of
 # them, which is an answer here and no error. Virtual names (pkg-config on Ubuntu) count by Provides.

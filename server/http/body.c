@@ -1,6 +1,5 @@
 /* The body of a request: kept as a whole, given to an upload, or thrown away once the request is refused. */
 #include <microhttpd.h>
-#include <sys/socket.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -36,9 +35,8 @@ static void answer_early(struct request *r)
         buf_printf(&all, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
     buf_append_text(&all, "\r\n");
     buf_append(&all, document.data, document.length);
-    ssize_t sent = send(r->connection->fd, all.data, all.length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)sent; /* nothing was sent before, so it fits; if not, the client sees a cut */
-    shutdown(r->connection->fd, SHUT_WR);
+    /* Nothing was sent before, so it fits; if not, the client sees a cut. */
+    tls_answer_last(r->connection, all.data, all.length);
     r->early = true;
     tally_add(&r->http->answers, r->method, r->head, status);
     connection_phase(r->connection, PHASE_LINGER);

@@ -155,7 +155,7 @@ static bool left(struct connection *c)
     int unread = 0;
     if (c->phase != PHASE_BODY || atomic_load(&c->request->suspended))
         return true;
-    if (ioctl(c->fd, FIONREAD, &unread) == -1 || unread > 0)
+    if (ioctl(c->fd, FIONREAD, &unread) == -1 || unread > 0 || tls_unread(c))
         return false;
     bool again = c->left_at == c->request->received;
     c->left_at = c->request->received;

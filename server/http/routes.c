@@ -230,9 +230,10 @@ static bool parse_query(struct request *r)
 /* The absolute form, as proxies send it: Host says the same, and is checked. */
 static const char *path_of(const char *uri)
 {
-    if (strncasecmp(uri, "http://", 7) != 0)
+    size_t scheme = strncasecmp(uri, "http://", 7) == 0 ? 7 : strncasecmp(uri, "https://", 8) == 0 ? 8 : 0;
+    if (scheme == 0)
         return uri;
-    const char *path = uri + 7 + strcspn(uri + 7, "/?");
+    const char *path = uri + scheme + strcspn(uri + scheme, "/?");
     return *path == '/' ? path : "/";
 }
 

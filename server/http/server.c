@@ -23,7 +23,14 @@
  * fast as one line a write). Only what is touched is resident. */
 #define CONNECTION_MEMORY ((size_t)64 * 1024) /* libmicrohttpd clears all of it before every request */
 #define CONNECTION_MEMORY_STEP ((size_t)32 * 1024)
-enum { TICK_UPLOAD_MS = 10, TICK_MS = 100, TICK_IDLE_MS = 5000, FAREWELL_MS = 500, CLIENTS_REMEMBERED = 4096 };
+enum {
+    TICK_UPLOAD_MS = 10,
+    TICK_MS = 100,
+    TICK_IDLE_MS = 5000,
+    FAREWELL_MS = 500,
+    CLIENTS_REMEMBERED = 4096,
+    EVENTS = 64
+};
 /* For who does not read its answer; all other deadlines are in caps.c. */
 #define SILENCE_S 900u
 
@@ -39,12 +46,15 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
                           enum MHD_ConnectionNotificationCode code)
 {
     struct connection *c = *socket_context;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        *socket_context =
-            connection_new(context, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        c = connection_new(context, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
                            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
-    else if (c)
+        tls_begin(c, mhd);
+        *socket_context = c;
+    } else if (c) {
+        tls_end(c);
         connection_free(&c);
+    }
 }
 
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *mhd)
@@ -103,11 +113,11 @@ void http_wake(struct http *http)
         (void)!write(http->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
 }
 
-/* Sleeps until there is something to do. A wake-up before `asleep` shows in `wakes`, one after it in the eventfd,
- * which is edge-triggered and so never needs to be read. */
+/* Sleeps until there is something to do, and wakes those who shake hands. A wake-up before `asleep` shows in `wakes`,
+ * one after it in the eventfd, which is edge-triggered and so never needs to be read. */
 static void sleep_until(struct http *http, int timeout_ms)
 {
-    struct epoll_event events[2];
+    struct epoll_event events[EVENTS];
     MHD_UNSIGNED_LONG_LONG due_ms;
     unsigned seen = http->wakes_seen;
     if (MHD_get_timeout(http->daemon, &due_ms) == MHD_YES && due_ms < (MHD_UNSIGNED_LONG_LONG)timeout_ms)
@@ -115,15 +125,19 @@ static void sleep_until(struct http *http, int timeout_ms)
     atomic_store(&http->asleep, true);
     if (atomic_load(&http->wakes) != seen)
         timeout_ms = 0;
-    epoll_wait(http->epoll_fd, events, 2, timeout_ms);
+    int count = epoll_wait(http->epoll_fd, events, EVENTS, timeout_ms);
     atomic_store(&http->asleep, false);
     http->wakes_seen = atomic_load(&http->wakes);
+    for (int i = 0; i < count; i++)
+        if (events[i].data.ptr)
+            tls_wake(events[i].data.ptr);
 }
 
 static void turn(struct http *http, int timeout_ms)
 {
     sleep_until(http, timeout_ms);
     MHD_run_wait(http->daemon, 0);
+    tls_turn(http);
     uploads_tick(http);
     object_puts_tick(http);
     connections_sweep(http);
@@ -170,6 +184,7 @@ static void farewell(struct http *http)
             request_wake(c->request); /* libmicrohttpd must not be stopped with suspended connections */
         }
     }
+    tls_quit(http);
     turn(http, 0);
 }
 
@@ -209,14 +224,15 @@ static int start_daemon(struct http *http, int listen_fd, struct error *e)
 {
     const struct config *config = http->config;
     unsigned limit = config->max_connections + RESERVE_CONNECTIONS;
-    http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_admission, http, on_request, http,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, http, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
-        CONNECTION_MEMORY_STEP, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_S,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-        MHD_OPTION_URI_LOG_CALLBACK, on_uri, http, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, http,
-        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    http->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | tls_flags(http), 0,
+                         on_admission, http, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
+                         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+                         MHD_OPTION_CONNECTION_MEMORY_INCREMENT, CONNECTION_MEMORY_STEP, MHD_OPTION_CONNECTION_LIMIT,
+                         limit, MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                         http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
+                         http, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, http, MHD_OPTION_STRICT_FOR_CLIENT, 0,
+                         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, tls_options(http), MHD_OPTION_END);
     return http->daemon ? 0 : error_set(e, "libmicrohttpd did not start: %s", strerror(errno));
 }
 
@@ -224,6 +240,7 @@ static void destroy(struct http **http)
 {
     if ((*http)->daemon)
         MHD_stop_daemon((*http)->daemon);
+    tls_close(*http);
     store_reader_close(&(*http)->reader);
     fd_close(&(*http)->epoll_fd);
     fd_close(&(*http)->wake_fd);
@@ -253,7 +270,8 @@ static int start_epoll(struct http *http, struct error *e)
 static int start(struct http *http, struct store *store, int listen_fd, struct error *e)
 {
     set_listen_host(http);
-    if (access_start(http, e) || find_port(http, listen_fd, e) || fd_set_nonblocking(listen_fd, true))
+    if (access_start(http, e) || tls_open(http, e) || find_port(http, listen_fd, e) ||
+        fd_set_nonblocking(listen_fd, true))
         return -1;
     if (!(http->reader = store_reader_open(store, e)) || start_daemon(http, listen_fd, e) || start_epoll(http, e))
         return -1;
@@ -281,7 +299,7 @@ struct http *http_start(const struct config *config, struct engine *engine, stru
 
 int http_check(const struct config *config, struct error *e)
 {
-    return access_check_file(config, e);
+    return access_check_file(config, e) || tls_check(config, e) ? -1 : 0;
 }
 
 unsigned http_port(const struct http *http)
@@ -297,6 +315,7 @@ void http_drain(struct http *http)
 void http_reload(struct http *http)
 {
     access_reload(http);
+    tls_reload(http);
 }
 
 void http_quiet(struct http *http)

@@ -12,6 +12,7 @@
 #include "base/log_limit.h"
 #include "http/http.h"
 #include "http/tally.h"
+#include "http/tls.h"
 
 struct MHD_Daemon;
 struct limiter;
@@ -41,6 +42,7 @@ struct connection {
     int64_t left_at;  /* body: so much had come when the peer's end was seen; -1 = it was not */
     bool reserve;     /* beyond the caps: only /healthz and 503 */
     struct request *request;
+    struct tls_connection tls;
 };
 LIST_HEAD(connection_list, connection);
 LIST_HEAD(upload_list, upload);
@@ -76,6 +78,7 @@ struct http {
     unsigned upload_count; /* of both */
     int64_t next_sweep_ns, next_peek_ns;
     struct tally answers;
+    struct tls tls;
     uint64_t connections_accepted, connections_refused;
     struct log_limit errors_told;
 };

@@ -126,7 +126,7 @@ int datadir_share_objects(const char *path, gid_t group, struct error *error)
 
 /* ---- the address ---- */
 
-int datadir_write_address(const char *path, const char *at, struct error *error)
+int datadir_write_address(const char *path, const char *url, struct error *error)
 {
     char name[PATH_SIZE], fresh[PATH_SIZE];
     path_in(name, path, "address");
@@ -134,7 +134,7 @@ int datadir_write_address(const char *path, const char *at, struct error *error)
     FILE *file = fopen(fresh, "we");
     if (file == NULL)
         return error_set(error, "%s: %s", fresh, strerror(errno));
-    bool good = fprintf(file, "http://%s\n", at) > 0;
+    bool good = fprintf(file, "%s\n", url) > 0;
     good = fclose(file) == 0 && good;
     if (!good || rename(fresh, name) == -1)
         return error_set(error, "%s: %s", name, strerror(errno));

@@ -14,7 +14,7 @@ int datadir_lock(const char *path, struct error *);
  * arrays in PATH/objects, which functions map; whatever else is there now is closed to it. */
 int datadir_share_objects(const char *path, gid_t group, struct error *);
 /* Writes PATH/address, "http://127.0.0.1:8080\n", all or nothing. */
-int datadir_write_address(const char *path, const char *at, struct error *);
+int datadir_write_address(const char *path, const char *url, struct error *);
 void datadir_remove_address(const char *path);
 
 #endif

@@ -92,7 +92,7 @@ static int open_socket(const struct addrinfo *address)
     return fd;
 }
 
-static void describe(struct listener *l)
+static void describe(struct listener *l, const struct config *config)
 {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
@@ -103,6 +103,7 @@ static void describe(struct listener *l)
     l->port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
                                                   : ((struct sockaddr_in *)&address)->sin_port);
     snprintf(l->at, sizeof l->at, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    snprintf(l->url, sizeof l->url, "%s://%s", config->tls_cert[0] != '\0' ? "https" : "http", l->at);
 }
 
 /* The address, when we may listen there. */
@@ -139,7 +140,7 @@ int listener_open(struct listener *l, const struct config *config, struct error 
     freeaddrinfo(address);
     if (l->fd == -1)
         return -1;
-    describe(l);
+    describe(l, config);
     return 0;
 }
 

@@ -12,6 +12,7 @@ struct listener {
     int fd;        /* -1 while closed */
     uint16_t port; /* the one chosen when port 0 was asked for */
     char at[160];  /* "127.0.0.1:8080", "[::1]:8080" */
+    char url[176]; /* "http://127.0.0.1:8080", https with a certificate */
 };
 
 /* Binds and listens. Refuses (-1) an address beyond loopback without a token: whoever reaches it may run functions. */

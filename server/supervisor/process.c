@@ -139,7 +139,7 @@ static void announce(struct supervisor *s)
     if (s->server.announced)
         return;
     s->server.announced = true;
-    fprintf(stderr, "listening on http://%s\n", s->listener.at);
+    fprintf(stderr, "listening on %s\n", s->listener.url);
 }
 
 void server_is_ready(struct supervisor *s)
@@ -149,7 +149,7 @@ void server_is_ready(struct supervisor *s)
     backoff_worked(&s->server.backoff);
     if (s->server.state == SERVER_READY)
         announce(s);
-    log_event(LOG_INFO, "server.ready", "pid=%d address=\"http://%s\" read_only=%s", (int)s->server.pid, s->listener.at,
+    log_event(LOG_INFO, "server.ready", "pid=%d address=\"%s\" read_only=%s", (int)s->server.pid, s->listener.url,
               log_bool(s->server.read_only));
 }
 

@@ -86,7 +86,7 @@ int supervisor_init(struct supervisor *s, const struct config *config, struct er
     warn_of_root(s);
     if (listener_open(&s->listener, &s->config, error) == -1)
         return -1;
-    return datadir_write_address(s->config.data, s->listener.at, error);
+    return datadir_write_address(s->config.data, s->listener.url, error);
 }
 
 int supervisor_become_server(struct supervisor *s, const struct config *config, char **argv, struct error *error)

@@ -40,4 +40,31 @@ expect 0 "" "" --token-file token --listen 0.0.0.0:1
 printf '{"command": ["wc"],\n "defaults": {\n  "timeout": "soon"}}' >more/thumb.json
 expect 78 "" 'poold: more/thumb.json:3: "defaults.timeout": expected seconds, got "soon"' --functions functions \
     --functions more
+expect 78 "" 'poold: --tls-cert needs --tls-key, too' --tls-cert cert.pem
+expect 78 "" 'poold: --tls-key needs --tls-cert, too' --tls-key key.pem
+expect 78 "" 'poold: --tls-cert cert.pem: No such file or directory' --tls-cert cert.pem --tls-key key.pem
+echo none >cert.pem
+expect 78 "" 'poold: --tls-cert cert.pem: no certificate in PEM (*)' --tls-cert cert.pem --tls-key key.pem
+if command -v openssl >/dev/null; then
+    for name in this other; do
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -out $name-cert.pem \
+            -keyout $name-key.pem 2>/dev/null
+    done
+    openssl ec -aes128 -passout pass:secret -in this-key.pem -out locked-key.pem 2>/dev/null
+    expect 0 "" "" --tls-cert this-cert.pem --tls-key this-key.pem
+    expect 78 "" 'poold: --tls-key nowhere: No such file or directory' --tls-cert this-cert.pem --tls-key nowhere
+    expect 78 "" 'poold: --tls-key this-cert.pem: no private key in PEM (*)' --tls-cert this-cert.pem \
+        --tls-key this-cert.pem
+    expect 78 "" 'poold: --tls-key locked-key.pem: it is encrypted*' --tls-cert this-cert.pem --tls-key locked-key.pem
+    expect 78 "" 'poold: --tls-key other-key.pem is not the key of the certificate in --tls-cert this-cert.pem' \
+        --tls-cert this-cert.pem --tls-key other-key.pem
+    # At a start the same is said, once, and poold gives up.
+    status=0
+    "$poold" --listen 127.0.0.1:0 --data started --tls-cert this-cert.pem --tls-key other-key.pem 2>err || status=$?
+    if [[ $status != 78 || $(grep -c '^poold: --tls-key other-key.pem is not the key of' err) != 1 ]]; then
+        echo "check: a start with another's key: status $status" >&2
+        cat err >&2
+        exit 1
+    fi
+fi
 echo "check: ok"

@@ -107,8 +107,11 @@ long http_ask(struct http *h, const struct ask *ask, struct reply *reply)
     memset(reply, 0, sizeof *reply);
     struct transfer t = {.ask = ask, .reply = reply};
     char url[2048];
-    snprintf(url, sizeof url, "http://127.0.0.1:%u%s", h->service->port, ask->path);
+    const char *ca = h->service->ca;
+    snprintf(url, sizeof url, "%s://127.0.0.1:%u%s", ca != NULL ? "https" : "http", h->service->port, ask->path);
     curl_easy_reset(h->curl);
+    if (ca != NULL)
+        curl_easy_setopt(h->curl, CURLOPT_CAINFO, ca);
     curl_easy_setopt(h->curl, CURLOPT_URL, url);
     curl_easy_setopt(h->curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);

@@ -86,10 +86,11 @@ static unsigned announced_port(const struct service *s, off_t from)
     ssize_t length = pread(fd, text, sizeof text - 1, from);
     close(fd);
     text[length > 0 ? length : 0] = '\0';
-    const char *found = strstr(text, "listening on http://127.0.0.1:");
+    const char *said = s->ca != NULL ? "listening on https://127.0.0.1:" : "listening on http://127.0.0.1:";
+    const char *found = strstr(text, said);
     unsigned port = 0;
     char end = 0;
-    if (found == NULL || sscanf(found, "listening on http://127.0.0.1:%u%c", &port, &end) != 2)
+    if (found == NULL || sscanf(found + strlen(said), "%u%c", &port, &end) != 2)
         return 0;
     return port;
 }
@@ -130,8 +131,11 @@ void service_begin(struct service *s, const char *const *args)
     snprintf(s->data, sizeof s->data, "%s/data", s->dir);
     snprintf(s->log, sizeof s->log, "%s/poold.log", s->dir);
     snprintf(s->mark, sizeof s->mark, "poold-test-%d-%lld", (int)getpid(), now_ms());
-    for (int i = 0; args != NULL && args[i] != NULL && i + 1 < SERVICE_ARGS_MAX; i++)
+    for (int i = 0; args != NULL && args[i] != NULL && i + 1 < SERVICE_ARGS_MAX; i++) {
         s->args[i] = args[i];
+        if (i > 0 && strcmp(args[i - 1], "--tls-cert") == 0)
+            s->ca = args[i];
+    }
     service_start(s);
 }
 

@@ -18,7 +18,8 @@ struct service {
     char log[280];
     char mark[64];
     const char *args[SERVICE_ARGS_MAX];
-    pid_t pid; /* the supervisor; 0 when it is not running */
+    const char *ca; /* what follows --tls-cert in args: clients speak HTTPS and trust it; NULL: HTTP */
+    pid_t pid;      /* the supervisor; 0 when it is not running */
     _Atomic unsigned port;
 };
 

@@ -121,7 +121,7 @@ static int begin_file(struct unpacking *u, const char *name)
     if (name[0] == '.' || strchr(name, '/') != NULL)
         return error_set(u->error, "the backup has a file \"%.60s\"", name);
     snprintf(path, sizeof path, "%s/%s", u->folder, name);
-    u->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    u->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0660); /* as in mapped.c */
     u->files++;
     return u->fd == -1 ? cannot(u) : 0;
 }
