@@ -16,7 +16,7 @@
 #define T32 "0123456789abcdef0123456789abcdef"
 #define U32 "fedcba9876543210fedcba9876543210"
 /* printf %s 0123456789abcdef0123456789abcdef | sha256sum */
-#define T32_SHA256 "3eb1bd439947eb762998e566ccc2e099c791118b2f40579cc4f7da2b5061b7f9"
+#define T32_DIGEST "sha256:3eb1bd439947eb762998e566ccc2e099c791118b2f40579cc4f7da2b5061b7f9"
 
 static struct tokens *parse_bytes(const char *text, size_t length, struct error *e)
 {
@@ -45,7 +45,7 @@ static const struct token *find(const struct tokens *t, const char *text)
 static void test_one_word(void **state)
 {
     (void)state;
-    static const char *const texts[] = {T32, T32 "\n", " \t\n" T32 "\r\n\n", "sha256:" T32_SHA256};
+    static const char *const texts[] = {T32, T32 "\n", " \t\n" T32 "\r\n\n", T32_DIGEST};
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct tokens *t = parse(texts[i]);
         assert_int_equal(tokens_count(t), 1);
@@ -64,11 +64,11 @@ static void test_one_word(void **state)
 static void test_lines(void **state)
 {
     (void)state;
-    struct tokens *t =
-        parse("# tokens\r\n"
-              "\n"
-              "   # more\n" T32 "#x\tname=web  scopes=submit,read functions=a.b,thumb* rate=20 # of the web\n"
-              "sha256:" T32_SHA256 " scopes=read jobs=0 streams=1000000\n" U32 " scopes=admin");
+    struct tokens *t = parse("# tokens\r\n"
+                             "\n"
+                             "   # more\n" T32
+                             "#x\tname=web  scopes=submit,read functions=a.b,thumb* rate=20 # of the web\n" T32_DIGEST
+                             " scopes=read jobs=0 streams=1000000\n" U32 " scopes=admin");
     assert_int_equal(tokens_count(t), 3);
     const struct token *web = find(t, T32 "#x"), *read = find(t, T32), *admin = find(t, U32);
     assert_string_equal(web->name, "web");
@@ -129,7 +129,7 @@ static void test_errors(void **state)
         {"\n\n0123456789abcdef0123456789abcde\n", "f:3: expected a token of 32 to 511 bytes; it has 31", ""},
         {T32 "\001", "f:1: the token has a control character", ""},
         {"sha256:ab", "f:1: behind sha256: expected 64 hexadecimal digits", ""},
-        {"sha256:x" T32_SHA256, "f:1: behind sha256: expected 64 hexadecimal digits", ""},
+        {T32_DIGEST "0", "f:1: behind sha256: expected 64 hexadecimal digits", ""},
         {"sha256:" T32 "0123456789abcdef0123456789abcdeg", "f:1: behind sha256: expected 64 hexadecimal digits", ""},
         {T32 " name=", "f:1: ", names},
         {T32 " name=a/b", "f:1: ", names},
@@ -154,7 +154,7 @@ static void test_errors(void **state)
         {T32 " name=a name=b", "f:1: name comes twice", ""},
         {T32 " scopes=read scopes=read", "f:1: scopes comes twice", ""},
         {T32 "\n#\n" T32 "\n", "f:3: the token is that of line 1, too", ""},
-        {T32 "\nsha256:" T32_SHA256 "\n", "f:2: the token is that of line 1, too", ""},
+        {T32 "\n" T32_DIGEST "\n", "f:2: the token is that of line 1, too", ""},
         {T32 " name=a\n" U32 " name=a\n", "f:2: the name is that of line 1, too", ""},
         {T32 " name=token-2\n" U32 "\n", "f:2: the name is that of line 1, too", ""},
     };
