@@ -158,18 +158,21 @@ static int take_word(struct parse *p, struct token *token, char *word, unsigned 
 
 /* ---- the token itself ---- */
 
-static int hex_digit(char c)
+/* 0 … 15; anything else is not hexadecimal. */
+static unsigned hex_digit(char c)
 {
-    return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
+    static const char digits[] = "0123456789abcdef";
+    const char *found = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+    return found ? (unsigned)(found - digits) : 16;
 }
 
 static int take_digest(struct parse *p, struct token *token, const char *hex)
 {
     bool fine = strlen(hex) == 2 * TOKEN_DIGEST_BYTES;
     for (unsigned i = 0; fine && i < TOKEN_DIGEST_BYTES; i++) {
-        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-        fine = high >= 0 && low >= 0;
-        token->digest[i] = (unsigned char)((high << 4 | low) & 0xff);
+        unsigned high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+        fine = high < 16 && low < 16;
+        token->digest[i] = (unsigned char)(high << 4 | low);
     }
     return fine ? 0 : fail(p, "behind " DIGEST_MARK " expected %d hexadecimal digits", 2 * TOKEN_DIGEST_BYTES);
 }
