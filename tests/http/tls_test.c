@@ -363,7 +363,7 @@ static void test_slow_handshakes(void **state)
     long long start = now_ms();
     for (int i = 0; i < 10; i++) {
         fds[i] = raw_connect(&service);
-        raw_send(fds[i], "\x16\x03\x01\x02\x00\x01\x00", (size_t)i);
+        raw_send(fds[i], "\x16\x03\x01\x02\x00\x01", (size_t)i % 7);
     }
     assert_int_equal(ask_with_version(CURL_SSLVERSION_DEFAULT), CURLE_OK); /* others do not wait */
     for (int i = 0; i < 10; i++) {

@@ -16,6 +16,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -594,9 +595,52 @@ def killed(house):
                 expect({int(line) for line in file} == set(range(count)), "an item did not run")
 
 
+def make_certificate(folder):
+    """(certificate, key), for 127.0.0.1; its own authority."""
+    files = [os.path.join(folder, name) for name in ("cert.pem", "key.pem")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", files[0], "-keyout",
+                    files[1]], check=True, stderr=subprocess.DEVNULL)
+    return files
+
+
+def https(house):
+    if not shutil.which("openssl"):
+        print("skipped: https, as there is no openssl to make a certificate with")
+        return
+    cert, key = make_certificate(house.dir)
+    secure = House(house.binary, {}, "--tls-cert", cert, "--tls-key", key)
+    try:
+        relay = relay_to(secure)
+        url = relay.url.replace("http:", "https:")
+        items = list(range(20_000))
+        with Pool(url=url, cafile=cert) as pool:
+            expect(pool.map("square", items) == [i * i for i in items])
+            relay.limit = 100_000  # streams are cut within a record
+            expect(list(pool.imap("echo", iter(items))) == items)
+            expect(sorted(pool.imap_unordered("echo", iter(items))) == items)
+            relay.limit = None
+            expect(pool.apply("square", (12,)) == 144)
+        pool = Pool(url=url, context=ssl.create_default_context(cafile=cert))
+        late = pool.map_async("sleep", [30])
+        until(lambda: relay.open, "the stream")
+        pool.terminate()  # ends what a thread reads
+        pool.join()
+        caught(RemoteError, late.get, PATIENCE_S)
+        pool = Pool(url=url)
+        began = time.monotonic()
+        caught(ssl.SSLCertVerificationError, pool.map, "square", [1])
+        expect(time.monotonic() - began < 20, "it was asked again and again")
+        pool.close()
+        caught(TypeError, Pool, url=url, cafile=cert, context=ssl.create_default_context())
+        secure.stop()
+    finally:
+        secure.clean_up()
+
+
 CHECKS = [readme_table, readme_blocks, documentation_example, documentation_reference, documentation_tour, names, order,
           arguments, not_json, options, traces, errors, timeouts, callbacks, endless, early, close_join, terminate,
-          program_ends, lost_answers, cut_connections, nobody_there, killed]
+          program_ends, lost_answers, cut_connections, nobody_there, https, killed]
 
 
 def main():

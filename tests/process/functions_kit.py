@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -57,7 +58,7 @@ def until(true, what, patience=PATIENCE_S):
 
 def addresses(log):
     """One for each start, as the log is appended to."""
-    return re.findall(r"listening on http://(\S+)", log)
+    return re.findall(r"listening on https?://(\S+)", log)
 
 
 class House:
@@ -141,10 +142,17 @@ class House:
                 return log.read()
         return ""
 
-    # ---- HTTP ----
+    # ---- HTTP, or HTTPS with the option --tls-cert, whose certificate is trusted ----
+
+    def connection(self):
+        if "--tls-cert" not in self.options:
+            return http.client.HTTPConnection(self.address, timeout=3 * PATIENCE_S)
+        cafile = self.options[self.options.index("--tls-cert") + 1]
+        return http.client.HTTPSConnection(self.address, timeout=3 * PATIENCE_S,
+                                           context=ssl.create_default_context(cafile=cafile))
 
     def ask(self, method, path, body=None, accept="application/json", **more):
-        connection = http.client.HTTPConnection(self.address, timeout=3 * PATIENCE_S)
+        connection = self.connection()
         headers = {"Accept": accept, **more}
         if body is not None:
             headers["Content-Type"] = "application/json"

@@ -24,6 +24,8 @@ import inspect
 import json
 import os
 import re
+import socket
+import ssl
 import sys
 import threading
 import time
@@ -213,12 +215,12 @@ def _exception(error, job, index):
 class _Service:
     """HTTP, and patience while it is away."""
 
-    def __init__(self, url, token, retry):
+    def __init__(self, url, token, retry, context):
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("url: http://HOST:PORT is expected, not %r" % url)
+            raise ValueError("url: http://HOST:PORT or https://HOST:PORT is expected, not %r" % url)
         self.url, self.retry = url, retry
-        self.kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self.context = (context or ssl.create_default_context()) if parts.scheme == "https" else None
         self.host, self.port, self.prefix = parts.hostname, parts.port, parts.path.rstrip("/")
         self.headers = {"User-Agent": "poold_client"}
         if token:
@@ -227,7 +229,9 @@ class _Service:
         self.idle = []
 
     def connect(self, timeout=SILENCE_S):
-        return self.kind(self.host, self.port, timeout=timeout)
+        if self.context:
+            return http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self.context)
+        return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
 
     def send(self, connection, method, path, body=None, headers=None):
         headers = {**self.headers, **(headers or {})}
@@ -265,10 +269,7 @@ class _Service:
             answer = connection.getresponse()
             self.judge(answer)
             value = json.loads(answer.read())
-        except PooldError:
-            connection.close()
-            raise
-        except _Lost:
+        except (PooldError, _Lost, ssl.SSLCertVerificationError):  # who it is will not change by asking again
             connection.close()
             raise
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -549,7 +550,7 @@ class _Job:
         stream = self.socket
         if stream is not None:
             try:
-                stream.shutdown(2)
+                socket.socket.shutdown(stream, socket.SHUT_RDWR)  # ssl's own takes the session from who reads
             except OSError:
                 pass
         self.cancel_failed()
@@ -887,18 +888,24 @@ class Pool:
     """multiprocessing.Pool, of the service at `url`.
 
     processes: the most workers that each job may hold at once (None: all). retry: for how many seconds the service may
-    be away. All further keywords are options of jobs (timeout=, max_attempts=, backoff=, priority=, isolation=,
+    be away. cafile: for https, the certificates (PEM) that are trusted instead of the system's; or context: an
+    ssl.SSLContext. All further keywords are options of jobs (timeout=, max_attempts=, backoff=, priority=, isolation=,
     fail_fast=, delay=, retention=, name=, traceparent=), for all calls or, given to a method, for one."""
 
-    def __init__(self, processes=None, url=None, token=None, *, retry=60.0, **defaults):
+    def __init__(self, processes=None, url=None, token=None, *, retry=60.0, cafile=None, context=None,
+                 **defaults):
         if not (url is None or isinstance(url, str)) or "initializer" in defaults or "maxtasksperchild" in defaults:
             raise TypeError("initializer, initargs and maxtasksperchild are in the manifest of the functions "
                             '("initializer", "initargs", "max_tasks_per_child")')
         if processes is not None and processes < 1:
             raise ValueError("Number of processes must be at least 1")
         url = url or os.environ.get("POOLD_URL") or "http://127.0.0.1:8080"
+        if cafile is not None:
+            if context is not None:
+                raise TypeError("cafile or context, not both")
+            context = ssl.create_default_context(cafile=cafile)
         self._defaults = self._options({"processes": processes, **defaults}, {})
-        self._state = _State(_Service(url, token, retry))
+        self._state = _State(_Service(url, token, retry, context))
         self._end = weakref.finalize(self, self._state.terminate)
 
     @staticmethod
