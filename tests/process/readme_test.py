@@ -11,7 +11,8 @@ before it starts, too: it serves what they have written.
     tests/process/readme_test.py README.md --update build/bin/poold   writes the real output into the README
 
 poold's programs are in PATH. Of several documents each has a poold of its own. configuration.md must also list all
-options.
+options, troubleshooting.md all types of failures and problems. Blocks of another kind that look like commands (`sh`) are
+for the README only, whose programs other tests run.
 """
 import os
 import re
@@ -157,6 +158,20 @@ def compare_options(text, binary):
     return wrong
 
 
+def compare_types(text, document):
+    """The number of types of failures and problems that the guide does not speak of."""
+    root = os.path.join(os.path.dirname(os.path.abspath(document)), "..")
+    with open(os.path.join(root, "schema", "problems.md"), encoding="utf-8") as file:
+        wanted = ["`%s`" % name for name in re.findall(r"^\| `([a-z-]+)` \| \d+ \|", file.read(), re.M)]
+    with open(os.path.join(root, "openapi.yaml"), encoding="utf-8") as file:
+        kinds = re.search(r"^    ErrorType:\n.*?enum: \[(.*?)\]", file.read(), re.M | re.S).group(1)
+    wanted += ["\n**%s**: " % name for name in kinds.split(", ")]
+    missing = [name.strip() for name in wanted if name not in text]
+    if missing or len(wanted) < 40:
+        print("WRONG: nothing is said of", " ".join(missing))
+    return len(missing)
+
+
 def judge(document, binary):
     """The number of things that the document says and that are not so; with --update it is made to say them."""
     with open(document, encoding="utf-8") as file:
@@ -173,6 +188,11 @@ def judge(document, binary):
         wrong = compare(commands, outputs)
         if os.path.basename(document) == "configuration.md":
             wrong += compare_options(text, binary)
+        if os.path.basename(document) == "troubleshooting.md":
+            wrong += compare_types(text, document)
+        if re.search(r"^```(sh|bash|shell)$", text, re.M) and os.path.dirname(document).endswith("docs"):
+            wrong += 1
+            print("WRONG: commands that nobody runs: %s has a block of another kind than console" % document)
         if wrong:
             print("poold's log:\n" + poold.log()[-4000:])
     finally:
