@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "engine/functions.h"
+#include "engine/sandbox.h"
 #include "manifest/rules.h"
 #include "wire/scan.h"
 
@@ -101,6 +102,28 @@ static void put_rules(struct buf *list, const struct manifest *manifest)
         put_text(list, "language", manifest->language == LANGUAGE_PYTHON ? "python" : "node");
 }
 
+static void put_paths(struct buf *list, char *const *paths)
+{
+    buf_append_char(list, '[');
+    for (char *const *path = paths; *path; path++) {
+        if (path != paths)
+            buf_append_char(list, ',');
+        buf_append_json_string(list, *path, strlen(*path));
+    }
+    buf_append_char(list, ']');
+}
+
+static void put_files(const struct core *core, struct buf *list, const struct manifest_files *files)
+{
+    if (!files->given)
+        return;
+    buf_append_text(list, ",\"files\":{\"read\":");
+    put_paths(list, files->read);
+    buf_append_text(list, ",\"write\":");
+    put_paths(list, files->write);
+    buf_printf(list, ",\"enforced\":%s}", sandbox_confines(core) ? "true" : "false");
+}
+
 static const char *state_name(const struct definition *definition)
 {
     if (definition->state == DEFINITION_READY)
@@ -109,7 +132,8 @@ static const char *state_name(const struct definition *definition)
 }
 
 /* `function` NULL: nothing is known but the manifest. */
-static void put_one(struct buf *list, const struct definition *definition, const struct function *function)
+static void put_one(const struct core *core, struct buf *list, const struct definition *definition,
+                    const struct function *function)
 {
     const struct manifest *manifest = definition->manifest;
     begin_element(list);
@@ -126,6 +150,7 @@ static void put_one(struct buf *list, const struct definition *definition, const
     put_text(list, "state", state_name(definition));
     put_text(list, "problem", definition->problem[0] ? definition->problem : NULL);
     put_rules(list, manifest);
+    put_files(core, list, &manifest->files);
     buf_append_char(list, '}');
 }
 
@@ -146,7 +171,7 @@ static void put_functions(const struct core *core, struct buf *list)
     }
     qsort(all, count, sizeof *all, by_name);
     for (size_t i = 0; i < count; i++)
-        put_one(list, all[i]->definition, all[i]);
+        put_one(core, list, all[i]->definition, all[i]);
     free(all);
 }
 
@@ -163,7 +188,7 @@ static void put_silent(const struct core *core, struct buf *list)
 {
     for (const struct definition *definition = core->definitions; definition; definition = definition->hh.next) {
         if (!offers_any(core, definition))
-            put_one(list, definition, NULL);
+            put_one(core, list, definition, NULL);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/functions.h"
+#include "engine/sandbox.h"
 
 #define RETRY_FIRST_NS NS_PER_S
 #define RETRY_LAST_NS (60 * NS_PER_S)
@@ -228,6 +229,7 @@ void core_functions(struct core *core, const struct manifest_set *set)
     offer_execs(core);
     core->functions_problem[0] = '\0';
     catalog_stale(core);
+    sandbox_warn(core);
 }
 
 void core_functions_refused(struct core *core, const char *problem)

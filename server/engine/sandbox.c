@@ -46,8 +46,20 @@ void sandbox_told(struct core *core, struct worker *worker, const struct message
     core->sandbox = least_of(core, worker);
     if (core->sandbox.missing[0] != '\0' && strcmp(core->sandbox.missing, before.missing) != 0)
         log_missing(&core->sandbox);
-    if (core->sandbox.landlock != before.landlock)
-        catalog_stale(core);
+    if (before.known && core->sandbox.landlock == before.landlock)
+        return;
+    catalog_stale(core);
+    sandbox_warn(core);
+}
+
+void sandbox_warn(const struct core *core)
+{
+    if (!core->sandbox.known || sandbox_confines(core))
+        return;
+    for (const struct definition *one = core->definitions; one; one = one->hh.next)
+        if (one->manifest->files.given)
+            log_event(LOG_WARNING, "function.unconfined", "manifest=%s note=\"its files are not enforced\"",
+                      one->manifest->name);
 }
 
 bool sandbox_confines(const struct core *core)

@@ -6,7 +6,9 @@
 
 /* Notes what a worker told, and what the pool's least protected one has; what is missing is logged once. */
 void sandbox_told(struct core *, struct worker *, const struct message_hello *);
-/* True when `files` of a manifest can be enforced; false while no worker has told. */
+/* True when `files` of manifests is enforced; false while no worker has told. */
 bool sandbox_confines(const struct core *);
+/* Warns of each function in force whose `files` is not. Once the workers have told, and after each reload. */
+void sandbox_warn(const struct core *);
 
 #endif

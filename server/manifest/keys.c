@@ -185,6 +185,47 @@ static int read_limits(struct parse *p, const struct member *m)
     return 0;
 }
 
+static int read_paths(struct parse *p, const struct member *m, char ***paths)
+{
+    static const char what[] = "a list of paths";
+    if (*paths != NULL)
+        return reader_wrong(&p->reader, m, "is here twice");
+    if (read_texts(&p->reader, m, what, true, paths))
+        return -1;
+    for (char **path = *paths; *path; path++)
+        if (**path == '\0')
+            return reader_expected(&p->reader, m, what);
+    return 0;
+}
+
+static char **no_paths(void)
+{
+    char **none = calloc(1, sizeof *none);
+    CHECK(none != NULL, "out of memory");
+    return none;
+}
+
+static int read_files(struct parse *p, const struct member *m)
+{
+    struct manifest_files *files = &p->m->files;
+    struct scan_walk w;
+    if (m->kind != SCAN_OBJECT)
+        return reader_expected(&p->reader, m,
+                               "an object of \"read\" and \"write\" (their number goes into \"limits\")");
+    for (scan_enter(&w, (char *)(uintptr_t)m->value, p->reader.end, false); scan_next(&w);) {
+        struct member list = reader_member("files", &w);
+        char ***paths = member_is(&list, "read") ? &files->read : member_is(&list, "write") ? &files->write : NULL;
+        if (paths == NULL)
+            return reader_wrong(&p->reader, &list, "no such key here; there are read, write");
+        if (read_paths(p, &list, paths))
+            return -1;
+    }
+    files->given = true;
+    files->read = files->read ? files->read : no_paths();
+    files->write = files->write ? files->write : no_paths();
+    return 0;
+}
+
 static int read_uint(struct parse *p, const struct member *m, uint32_t *to)
 {
     int64_t value = 0;
@@ -235,6 +276,7 @@ const struct key_rule key_rules[KEYS] = {
     [KEY_DEFAULTS] = {"defaults", read_defaults, ALL, false},
     [KEY_CEILINGS] = {"ceilings", read_ceilings, ALL, false},
     [KEY_LIMITS] = {"limits", read_limits, ALL, false},
+    [KEY_FILES] = {"files", read_files, OF(MANIFEST_EXEC) | OF(MANIFEST_RUNTIME), false},
     [KEY_CONCURRENCY] = {"concurrency", read_concurrency, ALL, false},
     [KEY_MAX_TASKS_PER_CHILD] = {"max_tasks_per_child", read_max_tasks, OF(MANIFEST_RUNTIME) | OF(MANIFEST_PLUGIN),
                                  false},

@@ -23,6 +23,8 @@ static void destroy(struct manifest *m)
 {
     texts_free(&m->argv);
     texts_free(&m->environment);
+    texts_free(&m->files.read);
+    texts_free(&m->files.write);
     free(m->source);
     free(m->summary);
     free(m->example);

@@ -36,6 +36,12 @@ struct manifest_limits {
     int64_t output; /* bytes of one value; never above VALUE_BYTES_MAX */
 };
 
+/* All that its processes may touch of the file system, beside what every program needs (workers/sandbox/files.h). */
+struct manifest_files {
+    bool given;           /* else it is whatever their user may, and the rest is NULL */
+    char **read, **write; /* absolute paths without links, NULL-terminated */
+};
+
 struct manifest {
     unsigned references;
     char name[MANIFEST_NAME_MAX + 1];
@@ -58,6 +64,7 @@ struct manifest {
     char **environment; /* NULL-terminated; "NAME" is passed on from poold's own, "NAME=value" is set */
     struct manifest_rules defaults, ceilings;
     struct manifest_limits limits;
+    struct manifest_files files;   /* exec, runtime */
     uint32_t concurrency;          /* items at once, each function for itself; 0 = no limit */
     uint32_t max_tasks_per_child;  /* runtime, plugin: a fresh process after so many items; 0 = never */
     int64_t max_rss;               /* runtime, plugin: a fresh process once it holds so many bytes; 0 = never */

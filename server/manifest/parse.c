@@ -1,6 +1,7 @@
 /* The kind is known only once all keys are seen, so what depends on it – and on other keys – is checked after them. */
 #include "manifest/parse.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,22 @@ static int make_absolute(struct parse *p, enum key key, char **path)
     return length < PATH_MAX ? 0 : reader_wrong(&p->reader, &p->seen[key], "longer than a path can be");
 }
 
+/* These must be there, a rule for nothing would be none, and are shown as what they lead to. A text of ours was checked
+ * when it was a file's. */
+static int resolve(struct parse *p, char **paths)
+{
+    for (; paths != NULL && *paths != NULL; paths++) {
+        if (make_absolute(p, KEY_FILES, paths))
+            return -1;
+        char *resolved = p->canonical ? strdup(*paths) : realpath(*paths, NULL);
+        if (resolved == NULL)
+            return reader_wrong(&p->reader, &p->seen[KEY_FILES], "%.200s: %s", *paths, strerror(errno));
+        free(*paths);
+        *paths = resolved;
+    }
+    return 0;
+}
+
 static int make_paths_absolute(struct parse *p)
 {
     struct manifest *m = p->m;
@@ -131,6 +148,8 @@ static int make_paths_absolute(struct parse *p)
     if (make_absolute(p, KEY_DIRECTORY, &m->directory))
         return -1;
     if (m->plugin != NULL && make_absolute(p, KEY_PLUGIN, &m->plugin))
+        return -1;
+    if (resolve(p, m->files.read) || resolve(p, m->files.write))
         return -1;
     if (m->argv != NULL && strchr(m->argv[0], '/') != NULL)
         return make_absolute(p, argv_key, &m->argv[0]);

@@ -93,6 +93,17 @@ static void put_limits(struct buf *b, const struct manifest_limits *limits)
     buf_append_char(b, '}');
 }
 
+static void put_files(struct buf *b, const struct manifest_files *files)
+{
+    if (!files->given)
+        return;
+    put_key(b, "files");
+    buf_append_char(b, '{');
+    put_texts(b, "read", files->read);
+    put_texts(b, "write", files->write);
+    buf_append_char(b, '}');
+}
+
 void text_make(struct manifest *m)
 {
     struct buf b = BUF_EMPTY;
@@ -109,6 +120,7 @@ void text_make(struct manifest *m)
     put_rules(&b, "defaults", &m->defaults);
     put_rules(&b, "ceilings", &m->ceilings);
     put_limits(&b, &m->limits);
+    put_files(&b, &m->files);
     put_number(&b, "concurrency", m->concurrency);
     put_number(&b, "max_tasks_per_child", m->max_tasks_per_child);
     put_number(&b, "max_rss", m->max_rss);

@@ -4,6 +4,7 @@
 Usage: sandbox_test.py POOLD LACKING_KERNEL [PATTERN]
 """
 import contextlib
+import itertools
 import os
 import platform
 import re
@@ -152,6 +153,96 @@ def check_strict(_):
     with house({"breakout": PYTHON}, "--sandbox", "strict") as it:
         expect(sandbox(it)["mode"] == "strict" and sandbox(it)["landlock"], sandbox(it))
         expect(it.value("breakout.ordinary", it.notes) == "all", "ordinary things")
+
+
+def files_manifests(it):
+    """Functions of each kind that may read `in` and write `out` beside the folder of functions, and nothing else."""
+    for name in "in", "out", "else":
+        os.mkdir(os.path.join(it.dir, name))
+        with open(os.path.join(it.dir, name, "file"), "w", encoding="ascii") as file:
+            file.write(name)
+    files = {"read": ["../in", sys.prefix], "write": ["../out", it.notes]}
+    it.put("breakout", dict(PYTHON, files=files))
+    it.put("cat", {"command": ["cat", "{}"], "input": "text", "output": "text", "files": files})
+    it.put("call", {"command": ["poold-call", "values/counted", "get"], "files": {}})
+    it.put("free", dict(PYTHON, name="free"))
+    if NODE:
+        it.put("reader", {"runtime": "node", "module": "reader", "files": dict(files, read=["../in", node_prefix()])})
+
+
+def node_prefix():
+    return os.path.dirname(os.path.dirname(os.path.realpath(NODE)))
+
+
+def is_confined(it):
+    def path(*names):
+        return os.path.join(it.dir, *names)
+    file = [
+        ({"read": path("in", "file")}, "done"), ({"list": path("in")}, "done"), ({"write": path("in", "file")}, "EACCES"),
+        ({"write": path("in", "new")}, "EACCES"), ({"read": path("else", "file")}, "EACCES"),
+        ({"list": path("else")}, "EACCES"), ({"list": it.dir}, "EACCES"), ({"read": path("data", "poold.db")}, "EACCES"),
+        ({"write": path("out", "new")}, "done"), ({"read": path("out", "file")}, "done"),
+        ({"write": path("functions", "new")}, "EACCES"), ({"read": path("functions", "py.py")}, "done"),
+        ({"write": "/tmp/poold-never"}, "EACCES"), ({"read": "/etc/passwd"}, "done"), ({"write": "/dev/null"}, "done"),
+        ({"read": "/dev/urandom"}, "done"), ({"read": "/proc/self/status"}, "done"),
+    ]
+    for (what, wanted), line in zip(file, it.map("breakout.file", [what for what, _ in file])):
+        expect(line.get("value") == wanted, what, "is", line)
+    expect(it.value("cat", path("in", "file")) == "in", "cat")
+    expect("Permission denied" in it.error("cat", path("else", "file"))["stderr"], "cat of another")
+    for what, options in itertools.product(("breakout", "free"), ({}, {"isolation": "process"})):
+        wanted = "done" if what == "free" else "EACCES"
+        found = it.value(what + ".file", {"read": path("else", "file")}, **options)
+        expect(found == wanted, what, options, "reads another's file:", found)
+    if NODE:
+        expect(it.value("reader.read", path("in", "file")) == "in", "node")
+        expect(it.error("reader.read", path("else", "file"))["message"].startswith("EACCES"), "node reads another's file")
+    it.ask("PUT", "/v1/values/counted", {"typecode": "i", "value": 41})
+    expect(it.value("breakout.counter", "counted") == 42, "memory that is shared")
+    expect(it.value("call", 0) == 42, "poold-call")
+    if sandbox(it)["signals"]:
+        expect(it.value("breakout.parent", 0) == "EPERM", "a signal to its own worker")
+
+
+def check_files(_):
+    if landlock() == 0:
+        print("files: no Landlock here: left out")
+        return
+    it = House(sys.argv[1], {}, processes=2, start=False)
+    try:
+        files_manifests(it)
+        expect(it.fails("--check")[0] == 0, it.fails("--check"))
+        it.start()
+        listed = {f["name"]: f for f in it.listed()}
+        expect(listed["cat"]["files"] == {"read": [os.path.join(it.dir, "in"), os.path.realpath(sys.prefix)],
+                                          "write": [os.path.join(it.dir, "out"), it.notes],
+                                          "enforced": True}, listed["cat"])
+        expect("files" not in listed["free.file"] and "files" not in listed["square"], "files of the others")
+        is_confined(it)
+        shutil.rmtree(os.path.join(it.dir, "in"))
+        expect("files: " in it.error("cat", "x")["message"], "a folder that is gone")
+        it.process.send_signal(signal.SIGHUP)
+        until(lambda: "in: No such file or directory" in str(it.get("/v1/functions")["problem"]), "the reload refuses it")
+        it.stop()
+        status, said = it.fails("--check")
+        expect(status == 78 and '"files": ' in said and "in: No such file or directory" in said, status, said)
+    finally:
+        it.clean_up()
+
+
+def check_files_not_enforced(_):
+    """Without Landlock, and without a sandbox: the listing and the log say it."""
+    for kind, options in (lacking("landlock"), []), (House, ["--sandbox", "off"]):
+        it = kind(sys.argv[1], {}, *options, processes=1, start=False)
+        try:
+            files_manifests(it)
+            it.start()
+            expect({f["name"]: f for f in it.listed()}["cat"]["files"]["enforced"] is False, "the listing")
+            expect("function.unconfined manifest=cat" in it.log(), "the log")
+            expect(it.value("cat", os.path.join(it.dir, "else", "file")) == "else", "cat")
+            it.stop()
+        finally:
+            it.clean_up()
 
 
 def open_house(it):

@@ -146,6 +146,16 @@ static const struct {
     {"{\"command\":[\"a\"],\"limits\":{\"output\":\"9M\"}}",
      "1: \"limits.output\": expected 1 to 8388608 bytes, got \"9M\""},
     {"{\"command\":[\"a\"],\"limits\":{\"cpu\":0.5}}", "1: \"limits.cpu\": expected an integer from 1 to "},
+    {"{\"command\":[\"a\"],\n\"files\":64}", "2: \"files\": expected an object of \"read\" and \"write\" (t"},
+    {"{\"command\":[\"a\"],\"files\":{\"exec\":[]}}", "1: \"files.exec\": no such key here; there are read, write"},
+    {"{\"command\":[\"a\"],\"files\":{\"read\":[],\"read\":[]}}", "1: \"files.read\": is here twice"},
+    {"{\"command\":[\"a\"],\"files\":{\"read\":\"/usr\"}}", "1: \"files.read\": expected a list of paths"},
+    {"{\"command\":[\"a\"],\"files\":{\"read\":[\"\"]}}", "1: \"files.read\": expected a list of paths"},
+    {"{\"command\":[\"a\"],\n\"files\":{\"write\":[\"/usr\",\"/no/such\"]}}",
+     "2: \"files\": /no/such: No such file or directory"},
+    {"{\"command\":[\"a\"],\n\"files\":{\"read\":[\"fonts\"]}}",
+     "2: \"files\": /srv/functions/fonts: No such file or directory"},
+    {"{\"plugin\":\"a.so\",\n\"files\":{}}", "2: \"files\": not possible with plugin"},
     {"{\"command\":[\"a\"],\"limits\":{\"files\":3}}", "1: \"limits.files\": expected an integer from 8 to "},
     {"{\"command\":[\"a\"],\"limits\":{\"cpu\":1,\"cpu\":1}}", "1: \"limits.cpu\": is here twice"},
     {"{\"command\":[\"a\"],\"concurrency\":0}", "1: \"concurrency\": expected an integer from 1 to 1000000, got 0"},
@@ -206,6 +216,28 @@ static void an_exec_is_read_whole(void **state)
     assert_int_equal(m->limits.cpu_s, 5);
     assert_int_equal(m->limits.files, 64);
     assert_int_equal(m->limits.output, 1024);
+    manifest_unref(&m);
+}
+
+static void files_are_absolute(void **state)
+{
+    (void)state;
+    static const char relative[] = "{\"command\":[\"a\"],\"files\":{\"read\":[\"../etc\",\"/usr/\"]}}";
+    struct manifest *m = manifest_parse(relative, sizeof relative - 1, "f.json", "/usr", &error);
+    assert_non_null(m);
+    assert_true(m->files.given);
+    assert_string_equal(m->files.read[0], "/etc");
+    assert_string_equal(m->files.read[1], "/usr");
+    assert_null(m->files.read[2]);
+    assert_null(m->files.write[0]);
+    manifest_unref(&m);
+    m = good("{\"command\":[\"a\"]}");
+    assert_false(m->files.given);
+    manifest_unref(&m);
+    static const char gone[] =
+        "{\"canonical\":1,\"source\":\"f\",\"folder\":\"/srv\",\"name\":\"a\",\"command\":[\"a\"],"
+        "\"files\":{\"read\":[\"/no/such\"],\"write\":[]}}";
+    m = good(gone); /* it was there when the folder was read: the start will tell */
     manifest_unref(&m);
 }
 
@@ -271,6 +303,8 @@ static const char *const texts[] = {
     "{\"runtime\":\"python\",\"module\":\"m\",\"initializer\":\"i\",\"initargs\":[\n],\"ceilings\":{\"timeout\":9.25}}",
     "{\"runtime\":\"node\",\"module\":\"m\",\"start_timeout\":0.25,\"max_rss\":\"3M\",\"example\":\"\\ud83d\\ude00\"}",
     "{\"runtime\":[\"ruby\",\"x\"],\"max_tasks_per_child\":1,\"limits\":{\"cpu\":1,\"files\":8,\"output\":1}}",
+    "{\"command\":[\"wc\"],\"files\":{}}",
+    "{\"runtime\":\"node\",\"module\":\"m\",\"files\":{\"write\":[\"/tmp\",\"/\"],\"read\":[\"/usr\"]}}",
     "{\"plugin\":\"x.so\",\"initargs\":[1],\"start_timeout\":3,\"defaults\":{},\"limits\":{},\"environment\":[]}",
 };
 
@@ -446,11 +480,17 @@ static void refusals_say_option_value_and_ceiling(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_wrong_is_named),           cmocka_unit_test(an_exec_is_read_whole),
-        cmocka_unit_test(what_is_left_out_has_its_default), cmocka_unit_test(runtimes_and_plugins_are_read),
-        cmocka_unit_test(canonical_text_means_the_same),    cmocka_unit_test(equal_manifests_have_equal_texts),
-        cmocka_unit_test(canonical_paths_must_be_absolute), cmocka_unit_test(no_prefix_is_accepted),
-        cmocka_unit_test(defaults_and_ceilings_apply),      cmocka_unit_test(refusals_say_option_value_and_ceiling),
+        cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(an_exec_is_read_whole),
+        cmocka_unit_test(files_are_absolute),
+        cmocka_unit_test(what_is_left_out_has_its_default),
+        cmocka_unit_test(runtimes_and_plugins_are_read),
+        cmocka_unit_test(canonical_text_means_the_same),
+        cmocka_unit_test(equal_manifests_have_equal_texts),
+        cmocka_unit_test(canonical_paths_must_be_absolute),
+        cmocka_unit_test(no_prefix_is_accepted),
+        cmocka_unit_test(defaults_and_ceilings_apply),
+        cmocka_unit_test(refusals_say_option_value_and_ceiling),
     };
     return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);
 }

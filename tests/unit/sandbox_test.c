@@ -21,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "sandbox/files.h"
 #include "sandbox/landlock.h"
 #include "sandbox/sandbox.h"
 
@@ -227,6 +228,80 @@ static void test_versions(void **state)
     }
 }
 
+/* ---- the files of one function ---- */
+
+static void may_touch(unsigned abi)
+{
+    char *const read[] = {"/proc/self/cwd/in", NULL}, *const write[] = {"/proc/self/cwd/out", "/proc/self/cwd/file",
+                                                                        NULL};
+    const struct sandbox_files files = {.abi = abi, .read = read, .write = write, .folders = {"/no/such"}};
+    struct error error;
+    EXPECT(mkdir("in", 0700) == 0 && mkdir("out", 0700) == 0 && mkdir("out/a", 0700) == 0 && mkdir("else", 0700) == 0);
+    make_file("in/file");
+    make_file("else/file");
+    make_file("file");
+    int ruleset = sandbox_files_ruleset(&files, "/bin/true", &error);
+    EXPECT(ruleset != -1 && landlock_enter(ruleset) == 0);
+    close(ruleset);
+    EXPECT(open("in/file", O_RDONLY | O_CLOEXEC) != -1);
+    REFUSED(open("in/file", O_WRONLY | O_CLOEXEC), EACCES);
+    REFUSED(open("in/new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), EACCES);
+    REFUSED(open("else/file", O_RDONLY | O_CLOEXEC), EACCES);
+    REFUSED(unlink("else/file"), EACCES);
+    EXPECT(open("file", O_RDWR | O_CLOEXEC) != -1);
+    EXPECT(open("/etc/passwd", O_RDONLY | O_CLOEXEC) != -1);
+    EXPECT(open("/dev/null", O_RDWR | O_CLOEXEC) != -1);
+    EXPECT(access("/bin/sh", X_OK) == 0);
+    make_file("out/file");
+    EXPECT(truncate("out/file", 10) == 0);
+    if (abi >= LANDLOCK_ABI_TRUNCATE)
+        REFUSED(truncate("in/file", 0), EACCES);
+    if (abi >= LANDLOCK_ABI_MOVES)
+        EXPECT(rename("out/file", "out/a/file") == 0 && unlink("out/a/file") == 0);
+    else
+        REFUSED(rename("out/file", "out/a/file"), EXDEV);
+    if (abi >= LANDLOCK_ABI_SIGNALS)
+        REFUSED(kill(getppid(), 0), EPERM);
+    makes_processes();
+}
+
+static unsigned wanted_abi;
+
+static void files_in_child(void)
+{
+    may_touch(wanted_abi);
+}
+
+/* Also for the versions before this kernel's. */
+static void test_files(void **state)
+{
+    static const char clean[] = "rm -rf ./in ./out ./else ./file";
+    char command[sizeof folder + sizeof clean + 16];
+    (void)state;
+    snprintf(command, sizeof command, "cd %s && %s", folder, clean);
+    for (wanted_abi = 1; wanted_abi <= landlock_abi(); wanted_abi++) {
+        in_child(files_in_child);
+        assert_int_equal(system(command), 0);
+    }
+}
+
+static void says_what_is_missing(void)
+{
+    char *const none[] = {NULL}, *const gone[] = {"/no/such", NULL};
+    const struct sandbox_files files = {.abi = landlock_abi(), .read = gone, .write = none};
+    struct error error;
+    EXPECT(sandbox_files_ruleset(&files, "/bin/true", &error) == -1);
+    EXPECT(strcmp(error.text, "files: /no/such: No such file or directory") == 0);
+}
+
+static void test_files_missing(void **state)
+{
+    (void)state;
+    if (landlock_abi() == 0)
+        skip();
+    in_child(says_what_is_missing);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -249,6 +324,8 @@ int main(void)
 #endif
         cmocka_unit_test(test_less),
         cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_files_missing),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "runtimes/descendants.h"
+#include "sandbox/landlock.h"
 
 enum { STACK_BYTES = 64 * 1024, EXIT_NOT_STARTED = 127 };
 #define BACKSTOP_EXTRA (INT64_C(64) * 1024 * 1024)
@@ -30,6 +31,7 @@ struct birth {
     const struct child_plan *plan;
     const char *program;
     pid_t parent;
+    int domain;                  /* Landlock's ruleset; -1 = none */
     const sigset_t *unusual;     /* signals whose disposition is not the default one */
     const char *volatile failed; /* the step, NULL when all went well */
     volatile int error;
@@ -128,6 +130,8 @@ IN_CHILD static int child_main(void *context)
     reset_signals(birth->unusual);
     if (plan->directory && chdir(plan->directory) == -1)
         give_up(birth, "directory");
+    if (birth->domain != -1 && landlock_enter(birth->domain) == -1) /* this task's alone, though the memory is ours */
+        give_up(birth, "files");
     place_fds(birth);
     set_limits(birth);
     execve(birth->program, plan->argv, plan->envp);
@@ -219,6 +223,19 @@ static int not_started(struct child *child, const struct birth *birth, struct er
     return error_set(error, "%s: %s: %s", plan->argv[0], birth->failed, strerror(birth->error));
 }
 
+static int start(struct child *child, struct birth *birth, struct error *error)
+{
+    const struct child_plan *plan = birth->plan;
+    if (plan->files && (birth->domain = sandbox_files_ruleset(plan->files, birth->program, error)) == -1)
+        return -1;
+    int result = bear(child, birth);
+    int kept = errno;
+    fd_close(&birth->domain);
+    if (result == -1)
+        return error_set(error, "%s: no process: %s", plan->argv[0], strerror(kept));
+    return birth->failed ? not_started(child, birth, error) : 0;
+}
+
 int child_start(struct child *child, const struct child_plan *plan, struct error *error)
 {
     char room[4096];
@@ -227,15 +244,14 @@ int child_start(struct child *child, const struct child_plan *plan, struct error
     struct birth birth = {.plan = plan,
                           .program = find_program(plan, room, sizeof room),
                           .parent = getpid(),
+                          .domain = -1,
                           .unusual = unusual_signals()};
     if (birth.program == NULL)
         return error_set(error, "%s: %s", plan->argv[0], strerror(ENOENT));
     if (!descendants_have_room())
         return error_set(error, "%s: %u processes run already", plan->argv[0], CHILDREN_MAX);
-    if (bear(child, &birth) == -1)
-        return error_set(error, "%s: no process: %s", plan->argv[0], strerror(errno));
-    if (birth.failed)
-        return not_started(child, &birth, error);
+    if (start(child, &birth, error) == -1)
+        return -1;
     descendants_add(child->pid);
     return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "manifest/manifest.h"
+#include "sandbox/files.h"
 
 enum { CHILD_FDS_MAX = 6, CHILDREN_MAX = 64 /* at once */ };
 
@@ -21,6 +22,7 @@ struct child_plan {
     int fds[CHILD_FDS_MAX]; /* become 0, 1, 2, 3…; -1: /dev/null for 0, closed for others. All else is closed. */
     unsigned fd_count;
     const struct manifest_limits *limits; /* files, cpu (of the whole process: exec), memory backstop */
+    const struct sandbox_files *files;    /* all that it may touch; NULL: whatever its user may */
     bool cpu_is_per_process;              /* set RLIMIT_CPU at the start (exec); a runtime's is moved item by item */
 };
 

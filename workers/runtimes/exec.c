@@ -9,6 +9,7 @@
 
 #include "runtimes/callers.h"
 #include "runtimes/child.h"
+#include "runtimes/confine.h"
 #include "runtimes/plumbing.h"
 
 /* Printed around a value, at most, when the value itself has just the size that it may. */
@@ -41,6 +42,7 @@ static int start(struct exec_run *run, struct error *error)
     bool piped = exec->arguments.places == 0;
     if (piped && plumbing_input(plumbing, exec->arguments.input.data, exec->arguments.input.length, error) == -1)
         return -1;
+    struct sandbox_files files;
     struct child_plan plan = {
         .argv = exec->arguments.argv,
         .envp = exec->environment.list,
@@ -49,6 +51,7 @@ static int start(struct exec_run *run, struct error *error)
                 plumbing->pipes[PIPE_PROGRESS].write},
         .fd_count = 4,
         .limits = &run->manifest->limits,
+        .files = confine(&files, run->manifest, exec->base.host),
         .cpu_is_per_process = true,
     };
     run->command.plumbing = plumbing;

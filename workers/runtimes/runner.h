@@ -64,6 +64,9 @@ struct host {
     int stop_fd;         /* readable once SIGTERM has come (an eventfd set by the handler) */
     unsigned grace_ms;   /* from SIGTERM to SIGKILL */
     const char *runtimes; /* folder of the launchers: BIN/runtimes */
+    const char *call_program; /* poold-call, or NULL */
+    const char *objects; /* folder of the memory that functions map, or NULL */
+    unsigned landlock;   /* ABI, for `files` of manifests; 0 = nothing is done about them */
 };
 
 struct runner; /* of one manifest in this worker */

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/signal_name.h"
+#include "runtimes/confine.h"
 #include "runtimes/environment.h"
 #include "runtimes/fault.h"
 #include "runtimes/runtime.h"
@@ -104,6 +105,7 @@ static int start_process(struct runtime *runtime, const struct ends *ends, struc
     const struct manifest *manifest = runtime->base.manifest;
     struct command command = {0};
     char *const *argv = command_make(&command, runtime);
+    struct sandbox_files files;
     struct child_plan plan = {
         .argv = argv,
         .envp = command.environment.list,
@@ -111,6 +113,7 @@ static int start_process(struct runtime *runtime, const struct ends *ends, struc
         .fds = {-1, ends->out, ends->err, ends->talk, runtime->answers},
         .fd_count = 5,
         .limits = &manifest->limits,
+        .files = confine(&files, manifest, runtime->base.host),
     };
     int result = child_start(&runtime->child, &plan, error);
     environment_free(&command.environment);

@@ -23,9 +23,9 @@ struct landlock_rights {
     bool signals;   /* signals to processes outside of the domain */
 };
 
-/* Rights below a path: to read, list and execute; that and everything but making device nodes; making these; moving
- * and linking from one folder into another. */
-extern const uint64_t landlock_read, landlock_write, landlock_devices, landlock_moves;
+/* Rights below a path: to read, list and execute; to read and write the files that are there; both and everything else
+ * but making device nodes; making these; moving and linking from one folder into another. */
+extern const uint64_t landlock_read, landlock_change, landlock_write, landlock_devices, landlock_moves;
 
 /* 1…LANDLOCK_ABI_KNOWN; 0: this kernel has none, and errno says why (ENOSYS, EOPNOTSUPP: switched off at boot). */
 unsigned landlock_abi(void);

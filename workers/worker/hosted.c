@@ -172,6 +172,8 @@ void hosted_set_up(struct worker *worker)
     worker->host.channel_fd = worker->channel.fd;
     worker->host.stop_fd = stop_fd();
     worker->host.runtimes = worker->runtimes;
+    worker->host.call_program = worker->call_program;
+    worker->host.objects = worker->objects[0] != '\0' ? worker->objects : NULL;
 }
 
 /* ---- the slice ---- */

@@ -60,6 +60,15 @@ static void set_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Absolute, as a plugin may change the directory. */
+static void find_objects(struct worker *worker, const char *data)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/objects", data);
+    if (realpath(path, worker->objects) == NULL)
+        worker->objects[0] = '\0'; /* it is not there (a test), or not ours to enter */
+}
+
 static void read_arguments(struct worker *worker, int argc, char **argv)
 {
     static struct config config;
@@ -72,6 +81,7 @@ static void read_arguments(struct worker *worker, int argc, char **argv)
     worker->idle_runtimes = config.idle_runtimes;
     worker->host.grace_ms = config.kill_grace_ms;
     worker->sandbox_mode = config.sandbox;
+    find_objects(worker, config.data);
     snprintf(process, sizeof process, "worker-%u", worker->slot);
     log_setup(process, config.log_level, config.log_format);
     log_apart(HIGH_FD); /* stderr is the log of whichever item runs */
@@ -105,23 +115,26 @@ static void open_descriptors(struct worker *worker)
     close(FD_WORKBENCH);
 }
 
-/* The launchers lie beside our binary. */
-static void find_runtimes(struct worker *worker)
+/* The launchers and poold-call lie beside our binary. */
+static void find_companions(struct worker *worker)
 {
-    static const char name[] = "runtimes";
-    ssize_t length = readlink("/proc/self/exe", worker->runtimes, sizeof worker->runtimes - sizeof name);
+    char folder[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 16);
     if (length <= 0)
         give_up("/proc/self/exe cannot be read");
-    while (length > 0 && worker->runtimes[length - 1] != '/')
+    while (length > 0 && folder[length - 1] != '/')
         length--;
-    memcpy(worker->runtimes + length, name, sizeof name);
+    snprintf(worker->runtimes, sizeof worker->runtimes, "%.*sruntimes", (int)length, folder);
+    snprintf(worker->call_program, sizeof worker->call_program, "%.*spoold-call", (int)length, folder);
 }
 
 /* Before any code of a function, and before there are threads. Whoever restarts us waits longer each time. */
 static void go_inside(struct worker *worker)
 {
     char why[sizeof worker->sandbox.missing + 32];
-    if (sandbox_enter(worker->sandbox_mode, &worker->sandbox) == 0)
+    int result = sandbox_enter(worker->sandbox_mode, &worker->sandbox);
+    worker->host.landlock = worker->sandbox.abi;
+    if (result == 0)
         return;
     snprintf(why, sizeof why, "--sandbox strict: %s", worker->sandbox.missing);
     for (char *at = why; (at = strchr(at, '\n'));)
@@ -140,7 +153,7 @@ void worker_set_up(struct worker *worker, int argc, char **argv)
     (void)!nice(WORKER_NICE);
     read_arguments(worker, argc, argv);
     open_descriptors(worker);
-    find_runtimes(worker);
+    find_companions(worker);
     hosted_set_up(worker);
     child_setup();
     go_inside(worker);

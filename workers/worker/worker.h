@@ -41,6 +41,8 @@ struct worker {
     unsigned idle_runtimes;                              /* so many may stay warm */
     struct host host;                                    /* what runners see of us; hosted.c says who is meant */
     char runtimes[PATH_MAX];                             /* folder of the launchers */
+    char call_program[PATH_MAX];                         /* poold-call */
+    char objects[PATH_MAX];                              /* folder of the memory of values and arrays; "" = none */
 };
 
 /* setup.c: arguments, environment, signals, descriptors. Exits with a message when something is missing. */
