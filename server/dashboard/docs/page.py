@@ -168,7 +168,7 @@ class Page:
                 'Problems</a></h2>%s</section>' % text)
 
     def contents(self):
-        out = []
+        out = ['<li><a href="#everywhere">Every request</a></li>']
         for tag in self.contract.tags:
             links = ['<li><a href="#%s">%s</a></li>' % (o.id, self.markup.inline(o.node["summary"]))
                      for o in self.contract.of_tag(tag["name"])]
