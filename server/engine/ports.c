@@ -1,6 +1,7 @@
 /* ports: what the core does to the world: frames to workers, wishes to the supervisor, work for the store. */
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -84,7 +85,9 @@ static void port_release(void *context, unsigned slot, unsigned generation)
     if (!link || link->generation != generation)
         return;
     link_quiet(link);
-    channel_close(&link->channel); /* EOF: it exits */
+    /* EOF: it exits. Not closed before the poll handle is: another worker's channel could get this descriptor's number,
+     * and libuv, when it closes the handle, would stop listening to that one. */
+    shutdown(link->channel.fd, SHUT_WR);
 }
 
 static void port_worker_ready(void *context, unsigned slot, unsigned generation, unsigned pid)
