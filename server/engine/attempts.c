@@ -166,7 +166,8 @@ void attempt_interrupted(struct core *core, struct job *job, uint32_t index, uin
     }
 }
 
-void attempt_stopped(struct core *core, struct job *job, uint32_t index, uint32_t attempt, int64_t started_ms)
+void attempt_stopped(struct core *core, struct job *job, uint32_t index, uint32_t attempt, int64_t started_ms,
+                     const struct worker *worker)
 {
     record(core, job, index,
            &(struct attempt_end){.failure = FAILURE_INTERRUPTED,
@@ -174,7 +175,8 @@ void attempt_stopped(struct core *core, struct job *job, uint32_t index, uint32_
                                  .exit_code = -1,
                                  .message = "the service was stopped while it ran",
                                  .started_ms = started_ms,
-                                 .attempt = attempt});
+                                 .attempt = attempt,
+                                 .worker = worker});
     ranges_add(&job->ready, index, 1);
 }
 

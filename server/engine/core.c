@@ -93,6 +93,15 @@ void core_drain(struct core *core)
     }
 }
 
+void core_hand_back(struct core *core)
+{
+    for (unsigned i = 0; i < core->worker_top; i++) {
+        struct worker *worker = &core->workers[i];
+        if (worker->present && worker->job)
+            stop_worker(core, worker, STOP_SHUTDOWN);
+    }
+}
+
 bool core_drained(const struct core *core)
 {
     if (core->turn || core->flying || core->dirty_count)
@@ -106,18 +115,13 @@ bool core_drained(const struct core *core)
 
 static void give_back(struct core *core, struct job *job)
 {
-    while (job->followers) {
-        struct engine_request *request = job->followers;
-        unfollow(request);
-        reply(request, ENGINE_SHUTDOWN);
-    }
+    follow_give_back(core, job);
     while (job->appends) {
         struct engine_request *request = job->appends;
         job->appends = request->waiting.next;
         engine_chunk_free(&request->append.chunks);
         reply(request, ENGINE_SHUTDOWN);
     }
-    (void)core;
 }
 
 void core_shutdown(struct core *core)

@@ -289,6 +289,7 @@ struct core {
 
     struct shared *shared;
     bool draining;
+    unsigned handed_back; /* items, at the end of the drain */
     bool closing; /* the store takes nothing any more */
     struct engine_counters counters;
     struct log_limit failures_told, ends_told; /* lines in the log, of items and of workers */
@@ -339,6 +340,9 @@ int64_t core_due_ns(const struct core *);
 /* After every batch of events: dispatches, and gives the turn to the store. */
 void core_turn_end(struct core *);
 void core_drain(struct core *);
+/* The grace is over: stops what still runs. Its items are handed back, to run again in the next life, and no failure
+ * counts against them. */
+void core_hand_back(struct core *);
 /* Draining and nothing runs and nothing is unwritten. */
 bool core_drained(const struct core *);
 /* Gives back all requests; frees everything. */
@@ -433,8 +437,9 @@ void attempt_record(struct core *, struct job *, uint32_t index, const struct re
 /* It was running when the service (worker NULL), or its worker through no fault of its own, went away. */
 void attempt_interrupted(struct core *, struct job *, uint32_t index, uint32_t attempt, int64_t started_ms,
                          const struct worker *);
-/* Interrupted by a stop on purpose: recorded, with SIGTERM, but not counted. */
-void attempt_stopped(struct core *, struct job *, uint32_t index, uint32_t attempt, int64_t started_ms);
+/* Interrupted by a stop on purpose: recorded, with SIGTERM, but not counted. Else the same. */
+void attempt_stopped(struct core *, struct job *, uint32_t index, uint32_t attempt, int64_t started_ms,
+                     const struct worker *);
 uint32_t attempt_number(const struct job *, uint32_t index);
 void troubles_tick(struct core *, struct job *, int64_t now);
 void trouble_free_all(struct job *);
@@ -469,6 +474,8 @@ void follow_deadlines(struct core *, int64_t now);
 void recent_add(struct core *, struct job *, const struct store_batch *); /* takes the reference over */
 void recent_free(struct core *, struct job *);
 void unfollow(struct engine_request *);
+/* At the end of the service: whoever waits for an accepted job gets what it is by now, others ENGINE_SHUTDOWN. */
+void follow_give_back(struct core *, struct job *);
 bool results_answer(struct core *, struct job *, struct engine_request *); /* true when there was an answer */
 
 /* ---- submit.c ---- */

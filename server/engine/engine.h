@@ -4,7 +4,7 @@
  * mailbox and gets it back through `done`, which is called on the engine thread exactly once and must only hand over
  * (e.g. mark ready and resume a connection). A request, and all it points to, belongs to the engine from engine_ask()
  * until `done`. A request with a deadline comes back at the latest then, with what there is. At shutdown all come back
- * with ENGINE_SHUTDOWN.
+ * with ENGINE_SHUTDOWN, but those that wait for the end of an accepted job: as if their time were over.
  *
  * The engine knows jobs that have not ended, and ended ones for as long as somebody follows them. Of all others it says
  * ENGINE_NOT_LIVE: then the answer is in the store (a reader). A job is only NOT_LIVE once its end is committed. */
@@ -268,8 +268,7 @@ struct engine_told {
 /* Blocks until the service shall end: drained, supervisor gone, or storage failed. Returns the exit status
  * (0, EX_UNAVAILABLE 69, EX_IOERR 74). */
 int engine_wait_end(struct engine *, const struct engine_told *);
-/* Joins the thread, stops the store's (store_stop), gives all requests back with ENGINE_SHUTDOWN (on the calling
- * thread). HTTP must ask nothing after. */
+/* Joins the thread, stops the store's (store_stop), gives all requests back (on the calling thread). HTTP must ask nothing after. */
 void engine_stop(struct engine **);
 
 #endif

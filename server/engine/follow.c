@@ -253,6 +253,18 @@ void follow_wake(struct core *core, struct job *job)
     }
 }
 
+void follow_give_back(struct core *core, struct job *job)
+{
+    while (job->followers) {
+        struct engine_request *request = job->followers;
+        unfollow(request);
+        if (request->type == ASK_RESULTS || !job->stored)
+            reply(request, ENGINE_SHUTDOWN);
+        else
+            answer_end(core, job, request, ENGINE_TIMEOUT);
+    }
+}
+
 /* A waited submission may only say "accepted" once that is committed. */
 static bool must_wait(const struct job *job, const struct engine_request *request)
 {

@@ -136,5 +136,5 @@ void journal_drain(const struct core *core, bool begins, double seconds)
                   seconds);
     else
         log_event(LOG_INFO, "drain.end", "jobs=%u handed_back=%u seconds=%.3f", jobs_unfinished(core),
-                  slices_running(core), seconds);
+                  core->handed_back + slices_running(core), seconds);
 }

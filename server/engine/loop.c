@@ -12,6 +12,9 @@
 #include "base/check.h"
 #include "engine/thread.h"
 
+/* Beyond the time that a worker has to die: its last frames and their commit. */
+#define HAND_BACK_NS (2 * NS_PER_S)
+
 void engine_end(struct engine *engine, int status)
 {
     pthread_mutex_lock(&engine->mutex);
@@ -127,22 +130,29 @@ static void give_memory_back(struct engine *engine)
     engine->trimmed = !engine->timer_fast;
 }
 
-/* What still runs when the time is up is handed back: it runs again after the next start. */
-static void end_drain(struct engine *engine)
+/* To the end of the grace what runs may finish. What is stopped then is waited for, too: the results that it still gave
+ * are committed, and it is written down what was interrupted. */
+static void drain_tick(struct engine *engine)
 {
     int64_t now = clock_mono_ns();
-    if (!engine->drain_deadline_ns || (!core_drained(&engine->core) && now <= engine->drain_deadline_ns))
+    if (!engine->drain_deadline_ns)
         return;
-    journal_drain(&engine->core, false, (double)(now - engine->drain_began_ns) / NS_PER_S);
-    engine->drain_deadline_ns = 0;
-    engine_end(engine, EX_OK);
+    if (core_drained(&engine->core) || (engine->handing_back && now > engine->drain_deadline_ns)) {
+        journal_drain(&engine->core, false, (double)(now - engine->drain_began_ns) / NS_PER_S);
+        engine->drain_deadline_ns = 0;
+        engine_end(engine, EX_OK);
+    } else if (now > engine->drain_deadline_ns) {
+        core_hand_back(&engine->core);
+        engine->handing_back = true;
+        engine->drain_deadline_ns = now + engine->config->kill_grace_ms * NS_PER_MS + HAND_BACK_NS;
+    }
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct engine *engine = timer->data;
     core_tick(&engine->core);
-    end_drain(engine);
+    drain_tick(engine);
     give_memory_back(engine);
     set_timer(engine);
 }

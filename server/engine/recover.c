@@ -82,7 +82,7 @@ static void blame(struct core *core, struct scoreboard_slot *slot)
     uint32_t attempt = attempt_number(job, index);
     int64_t now_ms = core->ports.wall_ms(core->ports.context);
     if (activity == ACTIVITY_STOPPED)
-        attempt_stopped(core, job, index, attempt, now_ms);
+        attempt_stopped(core, job, index, attempt, now_ms, NULL);
     else
         attempt_interrupted(core, job, index, attempt, now_ms, NULL);
 }

@@ -395,6 +395,8 @@ static enum engine_status append_refusal(const struct core *core, const struct j
         return ENGINE_SHUTDOWN;
     if (core->storage_failed)
         return ENGINE_STORE_FAILED;
+    if (core->draining && !request->append.uploading && request->append.chunks)
+        return ENGINE_DRAINING; /* an upload that is on its way may still come to its end */
     return open && !job->stopping && !job->ending ? ENGINE_OK : ENGINE_NOT_OPEN;
 }
 

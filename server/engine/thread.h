@@ -47,6 +47,7 @@ struct engine {
     int control_events;
     struct link *links[WORKERS_MAX];
     int64_t drain_began_ns, drain_deadline_ns; /* 0 = it does not drain */
+    bool handing_back;         /* the deadline is that of what was stopped */
 
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t changed;

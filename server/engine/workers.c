@@ -258,6 +258,11 @@ static void fail_running(struct core *core, struct worker *worker, uint32_t inde
         .pid = worker->extra ? worker->pid : 0,
         .worker = worker,
     };
+    if (end.failure == FAILURE_INTERRUPTED && worker->stop_cause == STOP_SHUTDOWN) {
+        attempt_stopped(core, job, index, worker->attempt, end.started_ms, worker);
+        core->handed_back++;
+        return;
+    }
     if (end.failure == FAILURE_INTERRUPTED) {
         attempt_interrupted(core, job, index, worker->attempt, end.started_ms, worker);
         return;

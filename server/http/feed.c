@@ -108,6 +108,8 @@ enum feed_state feed_take(struct feed *f)
         return FEED_CUT;
     case ENGINE_NOT_LIVE:
         return read_ended(f);
+    case ENGINE_SHUTDOWN:
+        return FEED_DRAINED;
     default:
         return FEED_CUT;
     }

@@ -3,14 +3,15 @@
  *     feed_ask ─ (the engine) ─ feed_take ┬ FEED_LINES    lines to take; then ask again
  *                                         ├ FEED_NOTHING  the deadline came
  *                                         ├ FEED_ENDED    all is taken, `view` is the job's end
- *                                         └ FEED_CUT      it cannot go on (the service ends, the job is deleted)
+ *                                         ├ FEED_DRAINED  the service ends: the rest is there when it is back
+ *                                         └ FEED_CUT      it cannot go on (the job is deleted, the store fails)
  * HTTP thread. */
 #ifndef POOLD_HTTP_FEED_H
 #define POOLD_HTTP_FEED_H
 
 #include "http/request.h"
 
-enum feed_state { FEED_LINES, FEED_NOTHING, FEED_ENDED, FEED_CUT };
+enum feed_state { FEED_LINES, FEED_NOTHING, FEED_ENDED, FEED_DRAINED, FEED_CUT };
 
 struct feed {
     struct request *r;

@@ -129,6 +129,8 @@ static void page_taken(struct request *r)
     take_lines(q);
     if (state == FEED_CUT) {
         request_fail_engine(r, ENGINE_SHUTDOWN);
+    } else if (state == FEED_DRAINED) {
+        answer_page(r, q); /* what there is, as if its time were over */
     } else if (state == FEED_LINES && !page_full(q) && !q->feed.ended) {
         page_more(r); /* from the store that is a call, at most PAGE_BYTES deep */
     } else if (state == FEED_LINES && q->feed.from_store && !q->feed.ended && page_full(q) && !feed_any(&q->feed)) {

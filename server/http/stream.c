@@ -63,6 +63,17 @@ static void write_end(struct stream *s)
     s->done = true;
 }
 
+/* Not a result, not the end, and no cut: come again with from= (or Last-Event-ID, which browsers do by themselves). */
+static void write_drained(struct stream *s)
+{
+    if (s->sse)
+        buf_append_text(&s->pending, "retry: 1000\nevent: draining\ndata: ");
+    buf_printf(&s->pending, "{\"end\":false,\"reason\":\"draining\",\"next\":%u}\n", s->feed.from);
+    if (s->sse)
+        buf_append_char(&s->pending, '\n');
+    s->done = true;
+}
+
 static void take(struct stream *s)
 {
     switch (feed_take(&s->feed)) {
@@ -73,6 +84,9 @@ static void take(struct stream *s)
         break;
     case FEED_ENDED:
         write_end(s);
+        break;
+    case FEED_DRAINED:
+        write_drained(s);
         break;
     case FEED_CUT:
         s->cut = true;

@@ -173,7 +173,7 @@ void server_drain(struct supervisor *s)
     }
     if (!server_allows(s->server.state, SERVER_DRAIN))
         return; /* it is on its way out */
-    int64_t grace = (int64_t)s->config.grace_s * NS_PER_S;
+    int64_t grace = (int64_t)s->config.grace_s * NS_PER_S + s->config.kill_grace_ms * NS_PER_MS;
     control_send_drain(s, s->config.grace_s * 1000);
     move(&s->server, SERVER_DRAIN, supervisor_now() + grace + SERVER_DRAIN_MORE_NS);
 }

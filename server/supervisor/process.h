@@ -19,7 +19,7 @@ struct supervisor;
 #define SERVER_READY_NS (30 * NS_PER_S)
 /* From closing the control channel to its exit: a last checkpoint. */
 #define SERVER_LEAVE_NS (10 * NS_PER_S)
-/* Beyond the grace it was told to drain in. */
+/* Beyond the grace it was told to drain in, and --kill-grace for the workers that it stops then. */
 #define SERVER_DRAIN_MORE_NS (5 * NS_PER_S)
 
 /* How the server says it: <sysexits.h>. */

@@ -68,6 +68,7 @@ def check_compose(deploy, port):
             check(secret in compose["secrets"], name, "has no secret", secret)
         for published in service.get("ports", []):
             check(published.startswith("127.0.0.1:"), name, "is published beyond loopback")
+    check(poold["stop_grace_period"] == "20s", "less than a drain may take")
     check("data:/data" in poold["volumes"], "poold has no volume")
     check("ports" not in poold, "poold is reached beside nginx")
     check("127.0.0.1:%d:8080" % port in nginx["ports"], "nginx is not published where the README says")

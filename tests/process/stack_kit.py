@@ -55,6 +55,7 @@ class StackHouse(House):
             file.write(TOKEN + "\n")
         self.options += ["--token-file", self.token_file]
         self.via = None
+        self.authorization = "Bearer " + TOKEN
         try:
             self.start()
         except BaseException:
@@ -64,7 +65,7 @@ class StackHouse(House):
     def open(self, method, path, body=None, headers=(), address=None):
         """The connection and its answer, of which nothing is read yet."""
         connection = http.client.HTTPConnection(address or self.via or self.address, timeout=3 * PATIENCE_S)
-        connection.request(method, path, body, {"Authorization": "Bearer " + TOKEN, **dict(headers)})
+        connection.request(method, path, body, {"Authorization": self.authorization, **dict(headers)})
         return connection, connection.getresponse()
 
     def ask(self, method, path, body=None, accept="application/json"):

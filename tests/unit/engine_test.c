@@ -826,6 +826,30 @@ static void draining_finishes_what_runs_and_no_more(void **state)
         assert_int_equal(sim_attempts(&sim, seq, i, FAILURE_INTERRUPTED), 0);
 }
 
+static void what_outlives_the_grace_is_handed_back(void **state)
+{
+    (void)state;
+    static const char *const items[] = {"[0,5]", "[5,0]", "[0,5]", "[5,0]"};
+    struct sim_ask *ask = sim_submission(&sim, sim_items(0, 4, 4, items, 0), JOB_MAP);
+    int64_t seq = sim_accept(&sim, ask);
+    for (unsigned life = 0; life < 2 * INTERRUPTED_MAX; life++) {
+        sim_run(&sim, 500);
+        core_drain(&sim.core);
+        sim_run(&sim, 500);
+        assert_false(core_drained(&sim.core));
+        core_hand_back(&sim.core);
+        for (int i = 0; !core_drained(&sim.core) && i < 2000; i++)
+            sim_step(&sim);
+        assert_true(core_drained(&sim.core));
+        sim_restart(&sim);
+    }
+    assert_false(job_state_ended(sim_stored(&sim, seq).state));
+    assert_int_equal(sim_stored(&sim, seq).counts.succeeded, 2);
+    assert_int_equal(sim_stored(&sim, seq).counts.failed, 0);
+    assert_int_equal(sim_attempts(&sim, seq, 1, FAILURE_INTERRUPTED), 2 * INTERRUPTED_MAX);
+    assert_int_equal(sim_attempts(&sim, seq, 0, FAILURE_INTERRUPTED), 0);
+}
+
 static void items_beyond_the_cache_are_loaded_again(void **state)
 {
     (void)state;
@@ -906,6 +930,7 @@ int main(int argc, char **argv)
         RULE(a_smaller_pool_lets_idle_workers_go),
         RULE(a_retry_is_linked_both_ways),
         RULE(draining_finishes_what_runs_and_no_more),
+        RULE(what_outlives_the_grace_is_handed_back),
         RULE(items_beyond_the_cache_are_loaded_again),
         RULE(old_results_are_in_the_store),
         cmocka_unit_test(random_lives),

@@ -511,6 +511,8 @@ class _Job:
             end = results.pop() if results and "end" in results[-1] else None
             if results:
                 self.take(results)
+            if end and not end["end"]:  # the service ends, and will be back: as if it were cut
+                raise http.client.IncompleteRead(b"")
             if end:
                 return end
             if self.error:
