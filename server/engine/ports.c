@@ -74,7 +74,7 @@ static void port_stop_worker(void *context, unsigned slot, unsigned generation, 
 {
     unsigned char body[MESSAGE_BODY_MAX];
     struct message_worker_stop stop = {.cause = cause, .grace_ms = grace_ms};
-    log_event(LOG_INFO, "worker.stop", "slot=%u gen=%u cause=%s", slot, generation, stop_cause_name(cause));
+    log_event(LOG_DEBUG, "worker.stop", "slot=%u gen=%u cause=%s", slot, generation, stop_cause_name(cause));
     control_tell(context, MESSAGE_worker_stop, slot, generation, body, message_worker_stop_encode(&stop, body));
 }
 

@@ -25,7 +25,7 @@ void core_worker_nonsense(struct core *core, unsigned slot, unsigned generation)
     struct worker *worker = worker_at(core, slot, generation);
     if (!worker || worker->stopping)
         return;
-    log_event(LOG_WARNING, "worker.nonsense", "slot=%u gen=%u", slot, generation);
+    log_event(LOG_DEBUG, "worker.nonsense", "slot=%u gen=%u", slot, generation);
     worker->stopping = true;
     worker->stop_cause = STOP_PROTOCOL;
     core->ports.stop_worker(core->ports.context, slot, generation, STOP_PROTOCOL, 0);

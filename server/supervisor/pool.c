@@ -192,7 +192,7 @@ static void note_exit(const struct supervisor *s, unsigned index, const struct s
 {
     bool unasked = was->cause == STOP_NONE && (corpse->signal != 0 || corpse->exit_code != 0);
     char name[SIGNAL_NAME_SIZE];
-    bool told = s->control.health == CONTROL_GOOD;
+    bool told = s->control.health == CONTROL_GOOD || was->cause == STOP_SHUTDOWN;
     log_event(told ? LOG_DEBUG : unasked ? LOG_WARNING : LOG_INFO,
               "worker.exited", "slot=%u gen=%u pid=%d cause=%s signal=%s exit_code=%d max_rss_kib=%llu", index,
               was->generation, (int)corpse->pid, stop_cause_name(was->cause), signal_name_any(corpse->signal, name),

@@ -13,8 +13,12 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/log_limit.h"
+
+enum { STRANGERS_TOLD_A_SECOND = 10 };
 
 static pid_t *inherited;
 static unsigned inherited_count;
@@ -95,6 +99,15 @@ unsigned reap_children(bool (*is_ours)(void *context, pid_t), void (*gone)(void 
     }
 }
 
+/* It is killed again until it is dead, and each worker that dies may leave some. */
+static void note_stranger(pid_t pid)
+{
+    static struct log_limit limit;
+    int unlogged;
+    if (log_limit_allows(&limit, STRANGERS_TOLD_A_SECOND, clock_mono_ns(), &unlogged))
+        log_event(LOG_INFO, "stranger.killed", "pid=%d unlogged=%d", (int)pid, unlogged);
+}
+
 unsigned reap_kill_strangers(bool (*is_ours)(void *context, pid_t), void *context)
 {
     struct buf text = BUF_EMPTY;
@@ -106,7 +119,7 @@ unsigned reap_kill_strangers(bool (*is_ours)(void *context, pid_t), void *contex
         if (is_inherited(pid) || is_ours(context, pid) || kill(pid, SIGKILL) == -1)
             continue;
         count++;
-        log_event(LOG_INFO, "stranger.killed", "pid=%d", (int)pid);
+        note_stranger(pid);
     }
     buf_free(&text);
     return count;
