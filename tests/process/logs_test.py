@@ -124,6 +124,9 @@ def live(house, odd):
         jobs[name] = house.submit(function, items, **options)
         return jobs[name]
 
+    def begun(id_):  # what has printed has begun, which a worker that has the item may not have yet
+        return [w for w in house.workers() if w["job"] == id_] if "before" in house.printed(id_) else []
+
     house.results(job("fine", "square", [1, 2, 3]))
     house.results(job("errors", "py.deed", [{"do": "error", "secret": SECRET}] * 25, chunksize=1))
     house.results(job("crash", "exit", [1, 5, 3], chunksize=1))
@@ -150,8 +153,8 @@ def live(house, odd):
     os.unlink(os.path.join(odd, 'b"ad\n.json'))
     house.process.send_signal(signal.SIGHUP)
     # a worker, then the server, is killed while an item runs
-    job("killed", "sleep", [30], max_attempts=1)
-    worker = until(lambda: [w for w in house.workers() if w["state"] in ("running", "waiting")], "it runs")[0]
+    job("killed", "py.deed", [{"do": "talks", "note": "never"}])
+    worker = until(lambda: begun(jobs["killed"]), "it runs")[0]
     os.kill(worker["pid"], signal.SIGKILL)
     house.ended(jobs["killed"])
     server = next(pid for pid, (line, _) in house.marked().items() if "poold-server" in line.split(" ")[0])
@@ -164,8 +167,8 @@ def live(house, odd):
             return False
     until(back, "the server's return")
     # drained with something that does not end in time
-    job("handed", "sleep", [30])
-    until(lambda: [w for w in house.workers() if w["state"] in ("running", "waiting")], "it runs")
+    job("handed", "py.deed", [{"do": "talks", "note": "never"}])
+    until(lambda: begun(jobs["handed"]), "it runs")
     house.stop()
     return jobs
 
