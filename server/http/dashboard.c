@@ -1,5 +1,5 @@
-/* The dashboard: `/` for who takes HTML, the files it is made of, and /docs. They hold no data, so no token is asked for: the
- * page asks for it, and sends it with what it asks of /v1. */
+/* The dashboard: `/` for who takes HTML, the files it is made of, and /docs. They hold no data, so no token is asked
+ * for: the page asks for it, and sends it with what it asks of /v1. */
 #include <microhttpd.h>
 #include <string.h>
 #include <strings.h>
@@ -8,9 +8,10 @@
 #include "dashboard/dashboard.h"
 #include "http/handlers.h"
 
-/* Nothing from elsewhere, nothing inline, and in nobody's frame. */
+/* Nothing from elsewhere, nothing inline, no text that becomes markup or script, and in nobody's frame. */
 static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                             "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                             "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+                             "require-trusted-types-for 'script'; trusted-types 'none'";
 
 static bool known_already(const struct request *r, const char *tag)
 {

@@ -41,16 +41,25 @@ const submit = (body) => service.ask("POST", "/v1/jobs", body);
 const badge = (state, of = page) => badgeOf(state, of);
 const finish = (id) => service.ask("GET", `/v1/jobs/${id}?wait=60`);
 
-test("the policy: what is inline does not run, and is noticed", async () => {
+test("the policy: nothing from elsewhere, no text becomes markup or script, and it is noticed", async () => {
     await go("");
-    await page.evaluate(() => {
-        const script = document.createElement("script");
-        script.textContent = "globalThis.owned = true";
-        document.body.append(script, Object.assign(document.createElement("img"), { src: "http://elsewhere.invalid/x.png" }));
+    const refused = await page.evaluate(async () => {
+        document.body.append(Object.assign(document.createElement("img"), { src: "http://elsewhere.invalid/x.png" }));
+        const attempts = {
+            markup: () => document.body.insertAdjacentHTML("beforeend", "<p>text</p>"),
+            handler: () => document.body.setAttribute("onclick", "globalThis.owned = true"),
+            script: () => { document.createElement("script").textContent = "globalThis.owned = true"; },
+            elsewhere: () => fetch("http://elsewhere.invalid/"),
+        };
+        const threw = [];
+        for (const [name, attempt] of Object.entries(attempts))
+            await Promise.resolve().then(attempt).catch((error) => threw.push(`${name}: ${error.name}`));
+        return threw;
     });
-    await until("both are told", () => ["script-src", "img-src"].every((name) =>
+    assert.deepEqual(refused, ["markup: TypeError", "handler: TypeError", "script: TypeError", "elsewhere: TypeError"]);
+    await until("all are told", () => ["connect-src", "img-src", "require-trusted-types-for"].every((name) =>
         page.complaints.some((line) => line.includes("CSP violation") && line.includes(name))));
-    assert.equal(await page.evaluate(() => globalThis.owned), undefined);
+    await page.reload(); // without the image
     page.complaints.length = 0;
     page.hosts.delete("elsewhere.invalid");
 });
@@ -82,6 +91,9 @@ test("pool: a tile for each worker, what it does, resize", async () => {
     await page.getByText("As a table").click();
     await page.locator(".as-table tbody tr", { hasText: "sleep · item" }).first().waitFor();
     assert.match(await page.locator(".figures").textContent(), /workers busy3 of 3/);
+    const { sandbox } = await service.ask("GET", "/v1/pool");
+    assert.equal(await page.locator('.sandbox [data-on="true"]').count(),
+        ["no_new_privs", "seccomp", "landlock", "signals", "user"].filter((rule) => sandbox[rule]).length);
     await page.reload();
     await until("what was seen outlives a reload", async () => await page.locator(".timeline .span").count() > 5);
     await link.click();
@@ -350,6 +362,46 @@ test("keyboard: skip link, focus, theme", async () => {
     assert.notEqual(await background(), light, "it is kept");
     await accessible(page, "dark job");
     await page.locator("#theme").press("Enter");
+});
+
+test("keyboard: run a function, look at its job, cancel it", async () => {
+    await go("#/functions");
+    await page.reload();
+    await page.locator(".function").first().waitFor();
+    const press = async (key, times = 1) => {
+        for (let i = 0; i < times; i++)
+            await page.keyboard.press(key);
+    };
+    const focused = () => page.evaluate(() => document.activeElement.textContent || document.activeElement.id);
+    await page.keyboard.press("Tab");
+    for (let i = 0; i < 20 && await page.evaluate(() => document.activeElement.id) !== "search"; i++)
+        await press("Tab");
+    await page.keyboard.type("sleep");
+    await until("one function", async () => await page.locator(".function").count() === 1);
+    await press("Tab");
+    await press("Enter"); // opens it
+    await page.locator(".function[open] form").waitFor();
+    await press("Tab", 2); // over what it is called with
+    await press("Control+A");
+    await page.keyboard.type("60");
+    for (let i = 0; i < 6 && await focused() !== "Run"; i++)
+        await press("Tab");
+    await press("Enter");
+    await page.locator(".answer a").waitFor();
+    for (let i = 0; i < 4 && !/^Job /.test(await focused()); i++)
+        await press("Tab");
+    await press("Enter");
+    await badge("running");
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1", "the view's heading has the focus");
+    for (let i = 0; i < 4 && await focused() !== "Cancel"; i++)
+        await press("Tab");
+    await press("Enter");
+    await page.locator("#confirm").waitFor();
+    assert.equal(await focused(), "Let it run", "what destroys nothing has the focus");
+    await press("Tab");
+    await press("Enter");
+    await badge("cancelled");
+    await until("the focus is not lost", () => page.evaluate(() => document.activeElement.tagName === "H1"));
 });
 
 test("a phone, in the dark", async () => {

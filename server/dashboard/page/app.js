@@ -95,9 +95,9 @@ function startLink() {
 
 async function startViews() {
     await Promise.race([startAccess(), new Promise((resolve) => setTimeout(resolve, FIRST_MS))]);
+    recorder.start(); // first: views draw what it has of before
     const router = route(views, $("main"), $("nav"));
     api.events.addEventListener("access", router.again);
-    recorder.start();
 }
 
 addEventListener("unhandledrejection", (event) => {

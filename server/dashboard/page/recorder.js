@@ -111,6 +111,7 @@ class Recorder extends EventTarget {
 
     #close(open, worker, seen, since) {
         open.running = false;
+        open.key = "";
         const done = worker.generation === open.generation ? worker.items_done - seen.done : 1;
         if (done === 1)
             open.end = since;

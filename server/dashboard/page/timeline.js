@@ -27,6 +27,10 @@ function what(span) {
         : `item ${format.count(span.item)}${span.attempt > 1 ? `, attempt ${span.attempt}` : ""}`;
 }
 
+function where(span) {
+    return span.item === null ? `#/jobs/${span.job}` : `#/jobs/${span.job}/items/${span.item}`;
+}
+
 function took(span) {
     return format.duration((span.end - span.start) / 1000);
 }
@@ -39,7 +43,7 @@ function bar(span, row, { from, to, scale }) {
     return svg("rect", {
         x: x.toFixed(1), y: row * (ROW + GAP), width: width.toFixed(1), height: ROW, rx: Math.min(3, width / 2),
         class: `span tint-${tint(span.job)}${span.item === null ? " several" : ""}${span.running ? " live" : ""}`,
-        onclick: () => { location.hash = span.item === null ? `#/jobs/${span.job}` : `#/jobs/${span.job}/items/${span.item}`; },
+        "data-to": where(span),
     }, svg("title", {}, `${span.function} · ${what(span)} · ${took(span)} · worker ${span.slot} · ${format.clock(span.start)}`));
 }
 
@@ -67,9 +71,8 @@ function picture(spans, { from, to }, width, there) {
 // ---- the table ----
 
 function tableRow(span) {
-    const where = span.item === null ? `#/jobs/${span.job}` : `#/jobs/${span.job}/items/${span.item}`;
     return h("tr", {}, h("th", { scope: "row", "data-label": "Worker" }, span.slot),
-        h("td", { "data-label": "Ran" }, h("a", { href: where }, `${span.function} · ${what(span)}`)),
+        h("td", { "data-label": "Ran" }, h("a", { href: where(span) }, `${span.function} · ${what(span)}`)),
         h("td", { "data-label": "From" }, format.clock(span.start)),
         h("td", { "data-label": "Took" }, span.running ? `${took(span)} so far` : took(span)));
 }
@@ -109,7 +112,8 @@ function nothing(job) {
 // The card with the timeline of all jobs, or of one; returns what ends it.
 export function showTimeline(place, job = null) {
     const chosen = () => recorder.spans.filter((span) => !job || span.job === job);
-    const area = h("div", { class: "timeline-place" }), table = makeTable();
+    const follow = ({ target }) => { location.hash = target.dataset.to ?? location.hash; };
+    const area = h("div", { class: "timeline-place", onclick: follow }), table = makeTable();
     const window = h("select", { "aria-label": "Time shown" },
         [...(job ? [["all", "The whole job"]] : []), ...WINDOWS].map(([ms, name]) => h("option", { value: ms }, name)));
     const button = h("button", { type: "button", onclick: () => download(chosen(), `poold-${job || "pool"}-trace.json`) },

@@ -48,9 +48,12 @@ function makeActions(id, refresh, current) {
     const why = whyNot("submit", "cancel, retry or delete jobs");
     locks(why, cancel, retry, forget);
     function update(job) {
+        const focused = [cancel, retry, forget].includes(document.activeElement) ? document.activeElement : null;
         cancel.hidden = ended(job);
         retry.hidden = !ended(job) || job.counts.failed === 0;
         forget.hidden = !ended(job);
+        if (focused?.hidden) // it is not lost with its button
+            document.querySelector("h1")?.focus();
     }
     cancel.hidden = retry.hidden = forget.hidden = true;
     return { place: h("div", { class: "actions" }, cancel, retry, forget, why), update };
@@ -143,8 +146,9 @@ export function jobView(place, parts) {
     const actions = makeActions(id, () => polling.now(), () => job);
     const head = makeHead(id, actions), tabs = makeTabs(id), area = h("div");
     const problem = h("div", { role: "alert" }), asking = h("p", { class: "hint" }, "Asking…");
-    head.hidden = tabs.nav.hidden = true;
-    place.append(problem, asking, head, tabs.nav, area);
+    head.dataset.asking = ""; // its heading is there from the beginning, for the focus
+    tabs.nav.hidden = true;
+    place.append(problem, head, asking, tabs.nav, area);
 
     function moved([, , wanted = ""]) {
         const name = PARTS.some((entry) => entry[0] === wanted) ? wanted : "";
@@ -163,7 +167,8 @@ export function jobView(place, parts) {
         pause = ended(job) ? Date.now() + ENDED_POLL_MS : 0;
         problem.replaceChildren();
         asking.hidden = true;
-        head.hidden = tabs.nav.hidden = false;
+        delete head.dataset.asking;
+        tabs.nav.hidden = false;
         actions.update(job);
         updateHead(head, job);
         document.title = `${job.function} ${job.state} – poold`;

@@ -36,12 +36,20 @@ async function arrayContents(base, fields, position) {
     return { rows: elements(data.get("values")).map((value, i) => [start + i, value]), next: stop < length ? stop : null };
 }
 
+function words(name, value) {
+    if (name === "bytes")
+        return format.bytes(Number(value));
+    if (["null", "true", "false"].includes(value))
+        return { null: "–", true: "yes", false: "no" }[value];
+    return value.replace(/^"(.*)"$/, "$1");
+}
+
+// What is more than a word comes last and has all the width.
 function factsOf(fields) {
     return [...fields].filter(([name]) => !CONTENTS.includes(name)).map(([name, value]) => ({
-        name: name.replaceAll("_", " "),
-        value: format.cut(name === "bytes" ? format.bytes(Number(value)) : value === "null" ? "–" : value.replace(/^"(.*)"$/, "$1"), SHOWN),
-        wide: /^[[{]/.test(value),
-    }));
+        name: name === "bytes" ? "Memory" : name[0].toUpperCase() + name.slice(1).replaceAll("_", " "),
+        value: format.cut(words(name, value), SHOWN), wide: /^[[{]/.test(value),
+    })).sort((a, b) => a.wide - b.wide);
 }
 
 export function objectView(place, parts) {
