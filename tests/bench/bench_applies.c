@@ -40,8 +40,10 @@ static void client_open(struct client *c, const struct service *service, uint32_
 {
     char url[128];
     *c = (struct client){.curl = curl_easy_init(), .function = function, .left = n, .x = seed};
-    snprintf(url, sizeof url, "http://127.0.0.1:%u/v1/jobs?wait=30", service->port);
+    snprintf(url, sizeof url, "%s://127.0.0.1:%u/v1/jobs?wait=30", service->ca ? "https" : "http", service->port);
     curl_easy_setopt(c->curl, CURLOPT_URL, url);
+    if (service->ca)
+        curl_easy_setopt(c->curl, CURLOPT_CAINFO, service->ca);
     curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
     curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_answer);
     curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c);

@@ -7,7 +7,8 @@
  *   beside N                             applies while a map of N items runs
  *   spawn N AT_ONCE                      no poold: vfork and exec of /bin/true
  *
- * Every result is checked; exit status 1 when one is wrong. */
+ * With BENCH_CA=cert.pem in the environment it asks over HTTPS. Every result is checked; exit status 1 when one is
+ * wrong. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ int main(int argc, char **argv)
 {
     if (argc < 4)
         return usage();
-    struct service service = {.port = (unsigned)atoi(argv[1])};
+    struct service service = {.port = (unsigned)atoi(argv[1]), .ca = getenv("BENCH_CA")};
     const char *work = argv[2];
     uint32_t n = (uint32_t)strtoul(argv[3], NULL, 10);
     curl_global_init(CURL_GLOBAL_ALL);
