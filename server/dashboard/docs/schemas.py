@@ -44,8 +44,8 @@ class Schemas:
 
     def limits(self, schema):
         """What else there is to say of a value, as HTML; or nothing."""
-        found = [escape(text % schema[key]) for key, text in LIMITS if key in schema and schema[key] not in (0, None) or
-                 key == "exclusiveMinimum" and key in schema]
+        found = [escape(text % format(schema[key], ",")) for key, text in LIMITS
+                 if schema.get(key) or key == "exclusiveMinimum" and key in schema]
         if "pattern" in schema:
             found.append("<code>%s</code>" % escape(schema["pattern"]))
         if "default" in schema:
