@@ -4,12 +4,16 @@
     root         a mounted overlay, the root from now on; nothing else of the machine is seen
     binds        [[source, target, "ro" or "rw"], ...]; targets are made when they are missing
     tmpfs        targets
+    hide_processes  those of other users are not seen in /proc
     read_only    the root cannot be written
     user         "0:0", or another by number or name
     locked       no capabilities, also none to be gained, and no new privileges
+    calls        names of the only system calls that do not fail with EPERM
+    families     of sockets: the only ones (numbers); namespaces: none can be made, once there are `calls`
     environment, directory, argv
 """
 import ctypes
+import errno
 import json
 import os
 import pwd
@@ -19,6 +23,8 @@ import sys
 
 MNT_DETACH = 2
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
+ALLOW, EQUAL, MASKED_EQUAL = 0x7fff0000, 4, 7  # of libseccomp
+CLONE_NEW = 0x7e020080  # all CLONE_NEW... flags
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -42,9 +48,9 @@ def bind(source, target, how="rw"):
     mount("-o", "remount,bind,nosuid,nodev," + how, target)
 
 
-def system(root):
+def system(root, hide):
     """/proc, /sys and /dev as engines make them."""
-    mount("-t", "proc", "-o", "nosuid,nodev,noexec", "proc", root + "/proc")
+    mount("-t", "proc", "-o", "nosuid,nodev,noexec" + (",hidepid=invisible" if hide else ""), "proc", root + "/proc")
     mount("-t", "sysfs", "-o", "nosuid,nodev,noexec,ro", "sysfs", root + "/sys")
     mount("-t", "tmpfs", "-o", "nosuid,mode=755,size=64k", "tmpfs", root + "/dev")
     for name in DEVICES:
@@ -82,10 +88,43 @@ def become(user, locked):
     os.setresuid(*[int(user)] * 3)
 
 
+class Comparison(ctypes.Structure):
+    """libseccomp's struct scmp_arg_cmp"""
+    _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
+
+
+def refuse_with(code):
+    return 0x00050000 | code  # SCMP_ACT_ERRNO
+
+
+def filter_calls(calls, families):
+    """As systemd's SystemCallFilter, RestrictAddressFamilies and RestrictNamespaces do it."""
+    seccomp = ctypes.CDLL("libseccomp.so.2")
+    seccomp.seccomp_init.restype = ctypes.c_void_p
+    context = ctypes.c_void_p(seccomp.seccomp_init(refuse_with(errno.EPERM)))
+
+    def rule(action, name, *comparisons):
+        number = seccomp.seccomp_syscall_resolve_name(name.encode())
+        if number >= 0:  # others are another architecture's
+            array = (Comparison * len(comparisons))(*comparisons)
+            status = seccomp.seccomp_rule_add_array(context, ctypes.c_uint32(action), number, len(comparisons), array)
+            if status != 0:
+                raise OSError(-status, name)
+
+    for name in set(calls) - {"socket", "clone", "clone3", "unshare", "setns"}:
+        rule(ALLOW, name)
+    for family in families:
+        rule(ALLOW, "socket", Comparison(0, EQUAL, family, 0))
+    rule(ALLOW, "clone", Comparison(0, MASKED_EQUAL, CLONE_NEW, 0))
+    rule(refuse_with(errno.ENOSYS), "clone3")  # its flags are out of a filter's sight
+    if seccomp.seccomp_load(context) != 0:
+        raise OSError("no seccomp filter")
+
+
 def main():
     spec = json.loads(sys.argv[1])
     root = spec["root"]
-    system(root)
+    system(root, spec.get("hide_processes"))
     for source, target, how in spec.get("binds", []):
         bind(source, root + target, how)
     for target in spec.get("tmpfs", []):
@@ -98,6 +137,8 @@ def main():
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python; what a process inherits is the default
         signal.signal(ignored, signal.SIG_DFL)
     os.umask(0o022)
+    if "calls" in spec:
+        filter_calls(spec["calls"], spec["families"])
     os.execvpe(spec["argv"][0], spec["argv"], spec["environment"])
 
 
