@@ -1,5 +1,5 @@
 /* Checks objects against Kubernetes' own schema, as kubectl does: wrong types, what is missing, and fields that there
- * are not. For kubernetes_test.py:
+ * are not. For deploy_schemas_test.py:
  *
  *   node kubernetes_check.js FOLDER_OF_kubernetes-models <objects.json      prints a line for each fault
  *
