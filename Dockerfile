@@ -1,7 +1,6 @@
 # poold in a container: its programs on Debian, as a user without rights, data in /data.
 # Works on a read-only root; nothing but /data is written. Clients need the token: see deploy/compose.yaml.
-# It adds 5 MB to Debian's slim image: 80 MB in all, 30 MB to pull. tests/process/image_test.py builds it by these very
-# steps, without an engine, and starts it as one would.
+# tests/process/image_test.py builds it by these very steps, without an engine, and starts it as one would.
 #
 # There is no Python and no Node in it. An image with functions of your own begins with this one:
 #

@@ -12,10 +12,11 @@ case $host in
 '[::]') host=::1 ;;
 esac
 exec 3<>"/dev/tcp/${host//[][]/}/${at##*:}"
-printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "${1:-/healthz}" >&3
 if [[ $url == https:* ]]; then
     # bash knows no TLS. But poold must be alive to refuse who speaks none: a stopped one is silent until the time-out.
+    echo 'GET / HTTP/1.0' >&3
     IFS= read -r -n 1 -t 2 -u 3 _ 2>/dev/null || (($? <= 128))
 else
+    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "${1:-/healthz}" >&3
     read -r -t 2 -u 3 _ code _ && [[ $code == 200 ]]
 fi

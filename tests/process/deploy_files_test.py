@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -178,29 +179,65 @@ def healthcheck(source):
     return json.loads(re.search(r"^HEALTHCHECK .*? CMD (\[.*\])$", text, re.M).group(1))
 
 
-def check_probes(probes, binary, listen):
-    """All probes say yes to a real poold with a token, and no when it has gone."""
-    def says_yes(probe):
-        return subprocess.run(probe, env=environment, capture_output=True, check=False).returncode == 0
+def certificate(folder):
+    """The options of TLS, or None where there is nothing to make a certificate with."""
+    if not shutil.which("openssl"):
+        print("(there is no openssl: the probe with TLS is skipped)")
+        return None
+    cert, key = folder + "/cert.pem", folder + "/key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                    "/CN=localhost", "-out", cert, "-keyout", key], check=True, capture_output=True)
+    return {"POOLD_TLS_CERT": cert, "POOLD_TLS_KEY": key}
 
+
+def children(pid):
+    return [int(child) for child in read("/proc/%d/task/%d/children" % (pid, pid)).split()]
+
+
+def stop(pid):
+    """SIGSTOP, and it has: all its threads. They take a moment where there are few CPUs."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = ["/proc/%d/task/%s/stat" % (pid, task) for task in os.listdir("/proc/%d/task" % pid)]
+    while any(read(task).rpartition(")")[2].split()[0] != "T" for task in tasks):
+        time.sleep(0.01)
+
+
+def check_probe(probe, binary, folder, paths, notices_a_stop, **options):
+    """It says yes to a real poold with a token, and no while its server is stopped (which takes it 2 s to see) and
+    when it has gone."""
+    def says_yes(path):
+        return subprocess.run([probe, path], env=environment, capture_output=True, check=False).returncode == 0
+
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("POOLD_")}
+    environment.update(options, POOLD_TOKEN_FILE=folder + "/token", POOLD_DATA=folder + "/data", POOLD_PROCESSES="1")
+    poold = subprocess.Popen([binary], stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        check(any("listening on" in line for line in poold.stderr), "poold does not start with", options)
+        for path in paths:
+            patience = time.monotonic() + 20  # until a worker is there
+            while not says_yes(path) and time.monotonic() < patience:
+                time.sleep(0.1)
+            check(says_yes(path), "a probe fails:", path, "with", options)
+        if notices_a_stop:
+            server = next(pid for pid in children(poold.pid) if read("/proc/%d/comm" % pid).strip() == "poold-server")
+            stop(server)
+            check(not says_yes(paths[0]), "the probe does not notice that the server is stopped, with", options)
+            os.kill(server, signal.SIGCONT)
+    finally:
+        poold.terminate()
+        poold.communicate(timeout=30)
+    check(not says_yes(paths[0]), "the probe does not notice that poold has gone, with", options)
+
+
+def check_probes(probe, binary):
     with tempfile.TemporaryDirectory(prefix="poold-probe-") as folder:
         with open(folder + "/token", "w", encoding="utf-8") as file:
             file.write("0123456789abcdef" * 4 + "\n")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("POOLD_")}
-        environment.update(POOLD_TOKEN_FILE=folder + "/token", POOLD_DATA=folder + "/data", POOLD_LISTEN=listen)
-        poold = subprocess.Popen([binary, "--processes", "1"], stderr=subprocess.PIPE, text=True, env=environment)
-        try:
-            check(any("listening on" in line for line in poold.stderr), "poold does not start on", listen)
-            for probe in probes:
-                patience = time.monotonic() + 20  # until a worker is there
-                while not says_yes(probe) and time.monotonic() < patience:
-                    time.sleep(0.1)
-                check(says_yes(probe), "a probe fails:", probe, "on", listen)
-        finally:
-            poold.terminate()
-            poold.communicate(timeout=30)
-        for probe in probes:
-            check(not says_yes(probe), "a probe does not notice:", probe)
+        for listen in ["0.0.0.0:0"] + ["[::1]:0"] * socket.has_ipv6:
+            check_probe(probe, binary, folder, ["/healthz", "/readyz"], False, POOLD_LISTEN=listen)
+        tls = certificate(folder)
+        if tls is not None:
+            check_probe(probe, binary, folder, ["/healthz"], True, POOLD_LISTEN="127.0.0.1:0", **tls)
 
 
 def check_unit(deploy):
@@ -225,9 +262,7 @@ def main():
     check_kubernetes(deploy, port)
     check_dockerfile(source, os.path.dirname(binary), port)
     check_unit(deploy)
-    probe = os.path.join(deploy, "healthcheck.sh")
-    for listen in ("127.0.0.1:0", "0.0.0.0:0", "[::1]:0") if socket.has_ipv6 else ("127.0.0.1:0", "0.0.0.0:0"):
-        check_probes([[probe]], binary, listen)
+    check_probes(os.path.join(deploy, "healthcheck.sh"), binary)
     print("%d wrong" % wrong)
     sys.exit(wrong > 0)
 

@@ -85,6 +85,15 @@ class Container:
             return 124, ""
         return done.returncode, done.stdout.decode("utf-8", "replace")
 
+    def pause(self, name):
+        """docker pause, of one program: its pid, once all its threads have stopped."""
+        pid = next(pid for pid, (its_name, _) in self.processes().items() if its_name == name)
+        os.kill(pid, signal.SIGSTOP)
+        tasks = os.listdir("/proc/%d/task" % pid)
+        until(lambda: all(read("/proc/%d/task/%s/stat" % (pid, task)).rpartition(")")[2].split()[0] == "T"
+                          for task in tasks), "it does not stop")
+        return pid
+
     def healthy(self):
         argv, times = self.image.healthcheck
         return self.exec(*argv, timeout=times["timeout"])[0] == 0

@@ -7,9 +7,11 @@ Everything happens in mount, PID and network namespaces of its own, on a tmpfs: 
 is left, neither a mount nor a process nor a file. Skipped (77) where there is no root, no overlayfs, no debootstrap or
 no mirror of Debian.
 """
+import argparse
 import json
 import os
 import re
+import shlex
 import signal
 import time
 
@@ -58,11 +60,9 @@ def check_access(container):
 
 def check_health(container):
     expect(container.healthy(), "HEALTHCHECK fails:", container.exec(*container.image.healthcheck[0]))
-    servers = [pid for pid, (name, _) in container.processes().items() if name == "poold-server"]
-    expect(len(servers) == 1, container.processes())
-    os.kill(servers[0], signal.SIGSTOP)
+    server = container.pause("poold-server")
     expect(not container.healthy(), "HEALTHCHECK does not notice a stopped server")
-    os.kill(servers[0], signal.SIGCONT)
+    os.kill(server, signal.SIGCONT)
     until(container.healthy, "HEALTHCHECK fails for ever")
 
 
@@ -91,6 +91,26 @@ def check_orphans(container):
 def mounts(work, data, *more):
     """docker run -v DATA:/data, and the secret"""
     return [[data, "/data", "rw"], [work + "/token", "/run/secrets/poold_token", "ro"], *more]
+
+
+def check_command(source, image):
+    """The docker run of docs/deployment.md means what check_life does."""
+    text = re.search(r"^docker run (.*?)\n(?! )", read(source, "docs/deployment.md"), re.M | re.S).group(1)
+    parser = argparse.ArgumentParser()
+    for flag in ("--name", "--restart", "--tmpfs", "--cap-drop", "--security-opt"):
+        parser.add_argument(flag)
+    for flag in ("-d", "--read-only"):
+        parser.add_argument(flag, action="store_true")
+    parser.add_argument("--stop-timeout", type=int)
+    parser.add_argument("-p")
+    parser.add_argument("-v", action="append")
+    parser.add_argument("image")
+    said = parser.parse_args(shlex.split(text.replace("\\\n", " ")))
+    targets = [volume.split(":")[1:] for volume in said.v]
+    expect(said.image == "poold" and targets == [["/data"], ["/run/secrets/poold_token", "ro"]], said)
+    expect(said.read_only and (said.tmpfs, said.cap_drop, said.security_opt) == ("/tmp", "ALL", "no-new-privileges"),
+           "docker run differs from the test:", said)
+    expect(said.stop_timeout > 12 and said.p.endswith(":%d" % image.ports[0]), "docker run:", said)
 
 
 def check_life(work, image):
@@ -135,7 +155,7 @@ def check_size(source, image, base):
           (whole, above, packed, packed_above))
     for name, pattern, sizes in (
             ("README.md", r"adds (\d+) MB to Debian's slim image", [above]),
-            ("Dockerfile", r"adds (\d+) MB to Debian's slim image: (\d+) MB in all, (\d+) MB to pull",
+            ("docs/deployment.md", r"adds (\d+) MB to Debian's slim image; that is (\d+) MB in all, (\d+) MB to pull",
              [above, whole, packed])):
         said = re.search(pattern, read(source, name))
         expect(said and all(abs(size - int(number)) <= 1 for size, number in zip(sizes, said.groups())),
@@ -177,6 +197,7 @@ def inside(source, cache):
     image = builder.build(text, image_build.context_without_ignored(source, work + "/context"))
     check_libraries(work, image)
     check_size(source, image, base)
+    check_command(source, image)
     own = derived(work, image, builder, text)
     loopback_only()
     check_life(work, image)
