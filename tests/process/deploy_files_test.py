@@ -248,6 +248,21 @@ def check_unit(deploy):
         check(line in text.split("\n"), "poold.service lacks", line)
 
 
+def check_page(source):
+    """Its commands need engines and clusters; what they name is there. (image_test.py has the docker run.)"""
+    text = read(source, "docs", "deployment.md")
+    commands = "\n".join(re.findall(r"^```text\n(.*?)^```$", text, re.M | re.S))
+    for path in re.findall(r"(?<![\w/])deploy/[\w./-]+", commands):
+        check(os.path.exists(os.path.join(source, path)), "docs/deployment.md names", path)
+    compose, pod = read(source, "deploy", "compose.yaml"), read(source, "deploy", "kubernetes", "poold.yaml")
+    for line in re.findall(r"^(?:head|kubectl create) .*$", commands, re.M):
+        check("#   " + line in (pod if line.startswith("kubectl") else compose).split("\n"), "another command:", line)
+    secret = re.search(r"secret generic (\S+) --from-literal=(\w+)=", commands).groups()
+    check("secretName: " + secret[0] in pod and "/%s\n" % secret[1] in pod, "another secret:", secret)
+    unit = read(source, "deploy", "poold.service")
+    check("cp -r build/bin /opt/poold/" in commands and "ExecStart=/opt/poold/bin/poold\n" in unit, "another place")
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
@@ -262,6 +277,7 @@ def main():
     check_kubernetes(deploy, port)
     check_dockerfile(source, os.path.dirname(binary), port)
     check_unit(deploy)
+    check_page(source)
     check_probes(os.path.join(deploy, "healthcheck.sh"), binary)
     print("%d wrong" % wrong)
     sys.exit(wrong > 0)
