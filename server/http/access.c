@@ -159,7 +159,7 @@ bool access_admit(struct request *r, const char *method)
         return true;
     if (!r->token)
         return problem_set(&r->problem, PROBLEM_UNAUTHORIZED,
-                           token_sent(r) ? "the token is not a right one" : "Authorization: Bearer TOKEN is needed");
+                           token_sent(r) ? "there is no such token" : "Authorization: Bearer TOKEN is needed");
     return scope == ROUTE_ANY_TOKEN || r->token->scopes & scope || forbidden(r, method);
 }
 

@@ -649,6 +649,43 @@ static void processes_caps_a_job(void **state)
     sim_end(&sim, seq, 5000);
 }
 
+/* What becomes of a job of `client`, who may have two. */
+static struct sim_ask *of_client(const char *client)
+{
+    struct sim_ask *ask = sim_submission(&sim, sim_items(0, 1, 1, NULL, 500), JOB_MAP);
+    strcpy(ask->r.submit.origin.client, client);
+    ask->r.submit.client_jobs = 2;
+    sim_send(ask);
+    sim_wait(&sim, ask, 1000);
+    return ask;
+}
+
+static void a_client_has_so_many_unfinished_jobs(void **state)
+{
+    (void)state;
+    struct sim_ask *first = of_client("a");
+    assert_int_equal(first->r.status, ENGINE_OK);
+    assert_int_equal(of_client("a")->r.status, ENGINE_OK);
+    assert_int_equal(of_client("a")->r.status, ENGINE_CLIENT_JOBS);
+    assert_int_equal(of_client("b")->r.status, ENGINE_OK); /* others are not affected */
+    assert_int_equal(of_client("")->r.status, ENGINE_OK);  /* nobody in particular is not counted */
+    assert_int_equal(of_client("")->r.status, ENGINE_OK);
+    assert_int_equal(of_client("")->r.status, ENGINE_OK);
+    sim_restart(&sim);
+    sim_run(&sim, 20);
+    assert_int_equal(of_client("a")->r.status, ENGINE_CLIENT_JOBS);
+    sim_end(&sim, first->r.seq, 5000);
+    sim_run(&sim, 2000); /* all have ended */
+    store_fail_commit(sim.store, 1, STORE_FULL);
+    assert_int_equal(of_client("a")->r.status, ENGINE_STORE_FULL); /* what was not stored does not count */
+    sim_run(&sim, 5000);
+    assert_int_equal(of_client("a")->r.status, ENGINE_OK);
+    assert_int_equal(of_client("a")->r.status, ENGINE_OK);
+    assert_int_equal(of_client("a")->r.status, ENGINE_CLIENT_JOBS);
+    sim_run(&sim, 5000);
+    assert_null(sim.core.clients); /* who has none is forgotten */
+}
+
 static void delay_holds_the_first_item_back(void **state)
 {
     (void)state;
@@ -919,6 +956,7 @@ int main(int argc, char **argv)
         RULE(an_apply_waits_for_a_slice_not_for_the_map),
         RULE(priorities_share_by_weight),
         RULE(processes_caps_a_job),
+        RULE(a_client_has_so_many_unfinished_jobs),
         RULE(delay_holds_the_first_item_back),
         RULE(idle_workers_steal),
         RULE(finished_lines_are_fetched_from_a_slow_slice),
