@@ -309,6 +309,16 @@ def dies(house):
     expect([line["index"] for line in lines] == [1, 2, 0], lines)
 
 
+def drains(house):
+    """SIGTERM: who follows is told to come again, and nginx says 502 until there is somebody again."""
+    name, = house.gates("drain", 1)
+    follower = Follower(house, house.submit("gate.held", [name]))
+    house.process.terminate()
+    expect(follower.next() == {"end": False, "reason": "draining", "next": 0} and follower.line() == "")
+    expect(house.process.wait(PATIENCE_S) == 0)
+    expect(house.ask("GET", "/healthz")[0] == 502)
+
+
 CHECKS = [("completion order", in_completion_order), ("input order", in_input_order), ("POST and follow",
           submitted_and_followed), ("events", events), ("upload", upload), ("problems", problems), ("hosts", hosts),
           ("connections are kept", connections_are_kept), ("a client leaves", leaves)]
@@ -320,7 +330,7 @@ def main():
     source, binary = sys.argv[1:3]
     only = sys.argv[3] if len(sys.argv) > 3 else None
     program("nginx", "/usr/sbin/nginx")
-    house = StackHouse(binary, "--allow-hosts", "pool.example", "--max-body", str(BODY_MAX), processes=16)
+    house = StackHouse(binary, "--allow-hosts", "pool.example", "--max-body", str(BODY_MAX), "--grace", "1s", processes=16)
     try:
         house.nginx = Nginx(house, source)
         house.nginx.wait_until(lambda: os.path.exists(house.nginx.dir + "/nginx.pid"), "nginx does not start")
@@ -331,9 +341,8 @@ def main():
         wrong.append(run("nginx", house, CHECKS, only=only))
         slow.join()
         wrong.append(run("nginx, kill -9", house, [("the server dies", dies)], only=only))
+        wrong.append(run("nginx, drain", house, [("the service is stopped", drains)], only=only))
         house.nginx.stop()
-        house.via = None
-        house.stop()
     finally:
         house.clean_up()
     sys.exit(sum(wrong) > 0)
