@@ -122,7 +122,7 @@ static void write_store(struct buf *b, const struct store_stats *s)
     exposition_one(b, "poold_store_free_bytes", "gauge", "Free space of the file system.", (double)s->free_bytes);
 }
 
-static void write_http(struct buf *b, const struct http *http)
+static void write_http(struct buf *b, struct http *http)
 {
     exposition_one(b, "poold_http_connections", "gauge", "Open connections.", http->connection_count);
     exposition_one(b, "poold_http_streams", "gauge", "Streams of results that are open.", http->streams);
@@ -133,6 +133,8 @@ static void write_http(struct buf *b, const struct http *http)
                    (double)http->connections_refused);
     exposition_family(b, "poold_http_requests_total", "counter", "Requests answered, by method and status.");
     tally_write(b, "poold_http_requests_total", &http->answers);
+    exposition_one(b, "poold_tls_certificate_expires_seconds", "gauge",
+                   "When the certificate of --tls-cert expires, since 1970; 0 without.", (double)tls_expires(http));
 }
 
 /* The names that all of Prometheus' clients use. */

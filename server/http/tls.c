@@ -115,16 +115,29 @@ static gnutls_session_t session_of(const struct connection *c)
     return MHD_get_connection_info(c->tls.mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
 }
 
+static void take_renewed(struct tls *tls)
+{
+    struct certificate *renewed = atomic_exchange(&tls->renewed, NULL);
+    if (!renewed)
+        return;
+    certificate_unref(&tls->certificate);
+    tls->certificate = renewed;
+}
+
+int64_t tls_expires(struct http *http)
+{
+    if (!http->tls.certificate)
+        return 0;
+    take_renewed(&http->tls);
+    return http->tls.certificate->ends;
+}
+
 void tls_begin(struct connection *c, struct MHD_Connection *mhd)
 {
     struct tls *tls = &c->http->tls;
     if (!tls->certificate)
         return;
-    struct certificate *renewed = atomic_exchange(&tls->renewed, NULL);
-    if (renewed) {
-        certificate_unref(&tls->certificate);
-        tls->certificate = renewed;
-    }
+    take_renewed(tls);
     c->tls.mhd = mhd;
     c->tls.certificate = certificate_ref(tls->certificate);
     c->tls.shaking = true;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 #include "base/config.h"
@@ -45,6 +46,9 @@ unsigned tls_flags(const struct http *);
 const struct MHD_OptionItem *tls_options(const struct http *);
 /* Any thread: reads the files again, for connections that come from now on; what is wrong is logged. */
 void tls_reload(struct http *);
+
+/* When the certificate that new connections get expires, in seconds since 1970; 0: plain HTTP. */
+int64_t tls_expires(struct http *);
 
 /* A connection comes and goes; it has its socket. */
 void tls_begin(struct connection *, struct MHD_Connection *);

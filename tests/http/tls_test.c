@@ -424,6 +424,19 @@ static void *follow_sleeps(void *context)
     return NULL;
 }
 
+/* For whoever wants to be told in time. */
+static void test_expiry(void **state)
+{
+    (void)state;
+    struct reply r;
+    http_get(&web, &r, "/metrics");
+    const char *at = strstr(r.body, "\npoold_tls_certificate_expires_seconds ");
+    assert_non_null(at);
+    double left = strtod(strrchr(strtok((char *)(uintptr_t)at + 1, "\n"), ' '), NULL) - (double)time(NULL);
+    assert_true(left > 3600 && left < 3600.0 * 24 * 3660);
+    reply_free(&r);
+}
+
 static void test_renewal(void **state)
 {
     (void)state;
@@ -461,7 +474,8 @@ int main(void)
         cmocka_unit_test(test_large_uploads),   cmocka_unit_test(test_early_refusals),
         cmocka_unit_test(test_expect_continue), cmocka_unit_test(test_many_clients),
         cmocka_unit_test(test_plain_http),      cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_slow_handshakes), cmocka_unit_test(test_renewal),
+        cmocka_unit_test(test_slow_handshakes), cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_renewal),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
