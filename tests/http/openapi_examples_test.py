@@ -4,6 +4,7 @@ page itself is sound: its links and anchors, and that it asks for nothing from e
 python3-jsonschema, and curl."""
 import argparse
 import html.parser
+import http.client
 import json
 import os
 import re
@@ -226,6 +227,31 @@ def check_refusals(service, contract, rules):
         check_answer(rules, operation, operation.id + " refused", status, got["Content-Type"], text)
 
 
+# ---- query parameters ----
+
+def unknown_of(connection, operation, names):
+    """Which of these query parameters poold does not know first. Nothing is done, as the last one never is known."""
+    path = openapi_test.fill(operation.path, {"id": JOB, "name": "results", "index": 0, "end": "a", "position": 0})
+    connection.request(operation.method.upper(), path + "?" + "&".join(name + "=" for name in [*names, "never"]))
+    problem = json.loads(connection.getresponse().read())
+    found = re.search(r'no query parameter "(.*)" here', problem["detail"])
+    check(found, "%s with %s: %s" % (operation.id, names, problem))
+    return found and found.group(1)
+
+
+def check_parameters(service, contract):
+    """Each operation takes the query parameters that it has in openapi.yaml, and no other that there is anywhere."""
+    of = {o.id: {p["name"] for p in o.parameters if p["in"] == "query"} for o in contract.operations}
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+    for operation in contract.operations:
+        mine = of[operation.id]
+        first = unknown_of(connection, operation, sorted(mine))
+        check(first == "never", "%s does not know %s, which openapi.yaml has" % (operation.id, first))
+        for name in set().union(*of.values()) - mine:
+            check(unknown_of(connection, operation, [name]) == name, "%s knows %s, openapi.yaml does not" % (operation.id, name))
+    connection.close()
+
+
 # ---- the page ----
 
 class Page(html.parser.HTMLParser):
@@ -294,6 +320,7 @@ def main():
         lines = check_page(service, contract)
         check_requests(service, contract, rules, lines)
         check_refusals(service, contract, rules)
+        check_parameters(service, contract)
     finally:
         service.stop()
     print("%d operations, %d failed" % (len(contract.operations), len(failures)))
