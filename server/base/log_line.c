@@ -112,7 +112,10 @@ void log_line_field(struct log_line *line, const char *key, size_t key_length, c
 
 void log_line_text(struct log_line *line, const char *key, const char *text)
 {
-    struct log_value value = {.kind = LOG_VALUE_TEXT};
+    struct log_value value; /* not zeroed: it is large, and this is done four times a line */
+    value.kind = LOG_VALUE_TEXT;
+    value.cut = false;
+    value.length = 0;
     log_value_add(&value, text, strlen(text));
     log_line_field(line, key, strlen(key), &value);
 }

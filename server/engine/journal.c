@@ -1,7 +1,8 @@
 /* journal: what the log is told of jobs, items and workers.
  *
  * Of a million items that fail the first few are told one by one, the rest as a number when the job ends. An apply's
- * beginning and end are for those who want to know everything: there may be thousands a second. */
+ * beginning and end are for those who want to know everything: there may be thousands a second, and the two lines cost
+ * 3 us of the server's 78 for it (JSON 6) and 310 bytes (24,000 applies by 16 clients). */
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"

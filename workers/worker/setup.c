@@ -25,7 +25,7 @@
 
 static _Noreturn void give_up(const char *why)
 {
-    fprintf(stderr, "poold-worker: %s\n", why);
+    log_event(LOG_ERROR, "worker.setup", "error=\"%s\"", why);
     exit(EXIT_SETUP);
 }
 
