@@ -153,9 +153,9 @@ bool access_admit(struct request *r, const char *method)
     unsigned scope = r->route ? r->route->scope : ROUTE_ANY_TOKEN;
     identify(r);
     find_limits(r);
-    if (scope != ROUTE_PROBE && !in_time(r))
+    if (scope != ROUTE_FREE && !in_time(r))
         return false;
-    if (!r->http->tokens || scope == ROUTE_PUBLIC || scope == ROUTE_PROBE)
+    if (!r->http->tokens || scope == ROUTE_PUBLIC || scope == ROUTE_FREE)
         return true;
     if (!r->token)
         return problem_set(&r->problem, PROBLEM_UNAUTHORIZED,

@@ -12,6 +12,7 @@
 #include "http/job_json.h"
 #include "http/sandbox.h"
 #include "http/server.h"
+#include "http/usage.h"
 #include "wire/limits.h"
 #include "wire/scan.h"
 
@@ -25,30 +26,6 @@ static struct engine_pool *pool_of(struct request *r)
 }
 
 /* ---- workers ---- */
-
-struct process_stat {
-    char state;
-    double cpu_s;
-    int64_t rss_bytes;
-};
-
-static bool read_stat(unsigned pid, struct process_stat *stat)
-{
-    char path[64], text[1024];
-    unsigned long user, system;
-    long rss;
-    snprintf(path, sizeof path, "/proc/%u/stat", pid);
-    if (!pid || fd_read_file(path, text, sizeof text) <= 0)
-        return false;
-    const char *behind = strrchr(text, ')'); /* the name may hold anything */
-    if (!behind ||
-        sscanf(behind + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %*u %*u %ld",
-               &stat->state, &user, &system, &rss) != 4)
-        return false;
-    stat->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-    stat->rss_bytes = (int64_t)rss * sysconf(_SC_PAGESIZE);
-    return true;
-}
 
 /* null when there is none */
 static void write_text(struct buf *b, const char *text)
@@ -73,10 +50,10 @@ static struct engine_worker seen_by(const struct request *r, const struct engine
 static void write_worker(struct buf *b, const struct engine_worker *w)
 {
     char id[JOB_ID_LENGTH + 1];
-    struct process_stat stat;
-    bool known = read_stat(w->pid, &stat);
+    struct usage usage;
+    bool known = usage_read(w->pid, &usage);
     enum worker_state state = w->state;
-    if (known && state == WORKER_RUNNING && (stat.state == 'S' || stat.state == 'D'))
+    if (known && state == WORKER_RUNNING && !usage.on_cpu)
         state = WORKER_WAITING; /* its task sleeps or blocks */
     buf_printf(b, "{\"slot\":%u,\"generation\":%u,\"pid\":%u,\"state\":\"%s\",\"extra\":%s", w->slot, w->generation,
                w->pid, worker_state_name(state), w->extra ? "true" : "false");
@@ -91,7 +68,7 @@ static void write_worker(struct buf *b, const struct engine_worker *w)
     buf_append_text(b, ",\"since\":");
     time_write(b, w->since_ms);
     if (known)
-        buf_printf(b, ",\"cpu_seconds\":%.2f,\"rss_bytes\":%lld", stat.cpu_s, (long long)stat.rss_bytes);
+        buf_printf(b, ",\"cpu_seconds\":%.2f,\"rss_bytes\":%lld", usage.cpu_s, (long long)usage.rss_bytes);
     else
         buf_append_text(b, ",\"cpu_seconds\":null,\"rss_bytes\":null");
     buf_printf(b, ",\"items_done\":%llu,\"restarts\":%u,\"waiting_for\":", (unsigned long long)w->items_done,

@@ -64,13 +64,14 @@ static const struct route routes[] = {
      .handler = patch_pool,
      .body = ROUTE_BODY_JSON},
     {.method = METHOD_GET, .scope = ROUTE_ANY_TOKEN, .pattern = "/v1/access", .handler = get_access},
-    {.method = METHOD_GET, .scope = ROUTE_PROBE, .pattern = "/healthz", .handler = get_healthz},
-    {.method = METHOD_GET, .scope = ROUTE_PROBE, .pattern = "/readyz", .handler = get_readyz},
+    {.method = METHOD_GET, .scope = ROUTE_FREE, .pattern = "/healthz", .handler = get_healthz},
+    {.method = METHOD_GET, .scope = ROUTE_FREE, .pattern = "/readyz", .handler = get_readyz},
     {.method = METHOD_GET, .scope = SCOPE_READ, .pattern = "/metrics", .handler = get_metrics},
     {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/openapi.yaml", .handler = get_openapi},
     {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/", .handler = get_root},
     {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/docs", .handler = get_docs},
-    {.method = METHOD_GET, .scope = ROUTE_PUBLIC, .pattern = "/dashboard/{name}", .handler = get_dashboard},
+    /* A page is some forty of them at once. */
+    {.method = METHOD_GET, .scope = ROUTE_FREE, .pattern = "/dashboard/{name}", .handler = get_dashboard},
 };
 enum { ROUTES = sizeof routes / sizeof *routes };
 static const struct route options_route = {

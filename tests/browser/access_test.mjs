@@ -147,3 +147,17 @@ test("few requests: the page looks less often, and says so", () => visit("", sec
     await guest.waitForTimeout(4000);
     assert.ok(asked - refused <= 14 && refused <= 6, `${asked} asked, ${refused} refused`);
 }));
+
+test("few requests of an address: the page itself still comes", async () => {
+    const strict = await Service.begin(poold, "--processes", "1", "--client-rate", "5");
+    const guest = await openPage(browser);
+    try {
+        await guest.goto(strict.url);
+        await guest.locator(".tile").first().waitFor();
+        await until("it says so", async () => await guest.locator("#link-text").textContent() === "slowed");
+        noComplaints(guest);
+    } finally {
+        await guest.context().close();
+        await strict.end();
+    }
+});

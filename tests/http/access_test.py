@@ -19,7 +19,7 @@ KINDS = ("queues", "pipes", "locks", "dicts", "lists", "values", "arrays")
 def table(source):
     """{(method, path): what it needs} as the server's source has it."""
     names = {"SCOPE_READ": "read", "SCOPE_SUBMIT": "submit", "SCOPE_ADMIN": "admin", "ROUTE_ANY_TOKEN": "any",
-             "ROUTE_PUBLIC": "public", "ROUTE_PROBE": "public"}
+             "ROUTE_PUBLIC": "public", "ROUTE_FREE": "public"}
     routes = {}
     for file in ("routes.c", "objects_routes.c"):
         with open(os.path.join(source, "server", "http", file), encoding="utf-8") as text:
