@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/certificate.h"
 #include "support/procs.h"
 
 long long now_ms(void)
@@ -119,6 +120,15 @@ void service_start(struct service *s)
         service_give_up(s, "poold did not say that it listens (%s)", binary());
 }
 
+static void speak_tls(struct service *s, int count)
+{
+    snprintf(s->cert, sizeof s->cert, "%s/cert.pem", s->dir);
+    snprintf(s->key, sizeof s->key, "%s/key.pem", s->dir);
+    certificate_make(s->cert, s->key);
+    memcpy(&s->args[count], (const char *[]){"--tls-cert", s->cert, "--tls-key", s->key}, 4 * sizeof s->args[0]);
+    s->ca = s->cert;
+}
+
 void service_begin(struct service *s, const char *const *args)
 {
     memset(s, 0, sizeof *s);
@@ -131,11 +141,14 @@ void service_begin(struct service *s, const char *const *args)
     snprintf(s->data, sizeof s->data, "%s/data", s->dir);
     snprintf(s->log, sizeof s->log, "%s/poold.log", s->dir);
     snprintf(s->mark, sizeof s->mark, "poold-test-%d-%lld", (int)getpid(), now_ms());
-    for (int i = 0; args != NULL && args[i] != NULL && i + 1 < SERVICE_ARGS_MAX; i++) {
-        s->args[i] = args[i];
-        if (i > 0 && strcmp(args[i - 1], "--tls-cert") == 0)
-            s->ca = args[i];
+    int count = 0;
+    for (; args != NULL && args[count] != NULL && count + 5 < SERVICE_ARGS_MAX; count++) {
+        s->args[count] = args[count];
+        if (count > 0 && strcmp(args[count - 1], "--tls-cert") == 0)
+            s->ca = args[count];
     }
+    if (getenv("POOLD_TEST_TLS") != NULL && s->ca == NULL)
+        speak_tls(s, count);
     service_start(s);
 }
 

@@ -18,8 +18,9 @@ struct service {
     char log[280];
     char mark[64];
     const char *args[SERVICE_ARGS_MAX];
-    const char *ca; /* what follows --tls-cert in args: clients speak HTTPS and trust it; NULL: HTTP */
-    pid_t pid;      /* the supervisor; 0 when it is not running */
+    char cert[280], key[280]; /* made when POOLD_TEST_TLS is set: then all tests of the program go over HTTPS */
+    const char *ca;           /* what follows --tls-cert in args: clients speak HTTPS and trust it; NULL: HTTP */
+    pid_t pid;                /* the supervisor; 0 when it is not running */
     _Atomic unsigned port;
 };
 
