@@ -131,6 +131,8 @@ static void write_http(struct buf *b, struct http *http)
                    (double)http->connections_accepted);
     exposition_one(b, "poold_http_connections_refused_total", "counter", "Connections refused at the cap.",
                    (double)http->connections_refused);
+    exposition_one(b, "poold_tls_handshakes_failed_total", "counter", "Connections that did not come to speak TLS.",
+                   (double)http->tls.failed);
     exposition_family(b, "poold_http_requests_total", "counter", "Requests answered, by method and status.");
     tally_write(b, "poold_http_requests_total", &http->answers);
     exposition_one(b, "poold_tls_certificate_expires_seconds", "gauge",

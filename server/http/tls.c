@@ -163,6 +163,7 @@ static void end_handshake(struct connection *c)
 /* The session is gone by now; the socket is not. */
 void tls_end(struct connection *c)
 {
+    c->http->tls.failed += c->tls.shaking;
     end_handshake(c);
     certificate_unref(&c->tls.certificate);
 }

@@ -26,6 +26,7 @@ struct tls {
     struct certificate *certificate;
     struct certificate *_Atomic renewed; /* was read since, and waits for the next connection */
     LIST_HEAD(, connection) handshakes;
+    uint64_t failed; /* handshakes */
 };
 
 /* In struct connection. */
