@@ -9,6 +9,7 @@ from schemas import Schemas
 
 WIDTH = 88  # characters of an example's line
 PROBLEM = "application/problem+json"
+OF_BODIES = {"invalid-json", "invalid-line", "unknown-field", "missing-field"}  # not met where no body is taken
 
 
 def pretty(value, indent=0):
@@ -103,7 +104,8 @@ class Page:
         rows = []
         for status, response in operation.responses:
             if status != "default" and list(response.get("content", {})) == [PROBLEM]:
-                links = " ".join(self.markup.code(name) for name in self.problem_types(response))
+                links = " ".join(self.markup.code(name) for name in self.problem_types(response)
+                                 if operation.body or name not in OF_BODIES)
                 rows.append('<li><span class="status">%s</span> %s</li>' % (status, links))
         more = '<li><span class="status">any</span> <a href="#everywhere">what every request may meet</a></li>'
         return '<h4>Problems</h4><ul class="refusals">%s%s</ul>' % ("\n".join(rows), more)
