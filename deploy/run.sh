@@ -241,6 +241,8 @@ poold serves on $1 (Ctrl-C ends it; what it has accepted is kept). Try:
 
   curl -s '$1/v1/jobs?wait=30' -d '{"function":"square","map":[0,1,2,3,4,5,6,7,8,9]}'
 
+In a browser $1 is the dashboard, and $1/docs the API.
+
 TEXT
 }
 

@@ -155,11 +155,8 @@ static void test_without_token(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page_or_text),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_docs),
-        cmocka_unit_test(test_cached),
-        cmocka_unit_test(test_without_token),
+        cmocka_unit_test(test_page_or_text), cmocka_unit_test(test_files),         cmocka_unit_test(test_docs),
+        cmocka_unit_test(test_cached),       cmocka_unit_test(test_without_token),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
