@@ -186,6 +186,8 @@ def check_derived(work, own):
 
 def inside(source, cache):
     """In namespaces of our own: all of it."""
+    os.makedirs(cache, exist_ok=True)
+    os.chmod(cache, 0o700)  # a Debian's set-user-id programs are in there
     work = tmpfs(os.path.join(cache, "work"))
     write(TOKEN + "\n", work, "token")
     start = time.monotonic()
