@@ -63,6 +63,11 @@ exec cat
 """
 
 
+def send_lines(connection, items):
+    lines = "".join(json.dumps(item) + "\n" for item in items).encode()
+    connection.send(b"%x\r\n%b\r\n" % (len(lines), lines))
+
+
 class Load:
     """What clients ask for until the drain, and what they were told."""
 
@@ -72,7 +77,8 @@ class Load:
         self.jobs = {}         # id: values in input order, of those that were acknowledged
         self.unknown = []      # (key, items) of submissions that were refused or cut
         self.items = 0
-        self.ends, self.threads, self.wrong = threading.Event(), [], []
+        self.draining, self.ends = threading.Event(), threading.Event()
+        self.threads, self.wrong = [], []
 
     def names(self, count, held=()):
         with self.lock:
@@ -133,18 +139,16 @@ class Load:
                 self.unknown.append((key, body, items))
                 return
 
-    def upload(self):
-        """A body that has no end until it is refused."""
-        key = "%d-upload" % self.number
+    def upload(self, keyed):
+        """A body that has no end until it is refused. With a key the client sends it again, without the job is cut."""
+        key = "%d-upload" % self.number if keyed else None
         items = self.names(5)
-        self.unknown.append((key, json.dumps({"function": "drains.quick", "map": items}), items))
-        host, port = self.house.address.split(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_S)
-        self.house.begin_upload(connection, key)
+        if keyed:
+            self.unknown.append((key, json.dumps({"function": "drains.quick", "map": items}), items))
+        connection = self.house.begin_upload("%d-cut" % self.number, key)
         with contextlib.suppress(OSError):
             while not self.ends.is_set():
-                line = json.dumps(self.names(1)[0] + "-upload").encode() + b"\n"
-                connection.send(b"%x\r\n%b\r\n" % (len(line), line))
+                send_lines(connection, [self.names(1)[0] + "-upload"])
                 self.ends.wait(0.01)
         try:
             answer = connection.getresponse()
@@ -152,6 +156,18 @@ class Load:
             expect(answer.status == 503 and problem["type"] == "urn:poold:problem:draining", answer.status, problem)
         except (OSError, http.client.HTTPException):
             pass
+        connection.close()
+
+    def upload_in_time(self, connection, items):
+        """One that is on its way when the drain begins, and comes to its end."""
+        expect(self.draining.wait(PATIENCE_S))
+        more = self.names(2)
+        send_lines(connection, more)
+        connection.send(b"0\r\n\r\n")
+        answer = connection.getresponse()
+        view = json.loads(answer.read())
+        expect(answer.status == 202 and view["counts"]["total"] == len(items + more), answer.status, view)
+        self.jobs[view["id"]] = items + more
         connection.close()
 
     def appends(self, job):
@@ -229,17 +245,25 @@ class DrainHouse(StackHouse):
         self.put("drains", {"runtime": "python", "module": "drains"})
         self.put("slow", {"command": ["./slow.sh"]})
         self.process.send_signal(signal.SIGHUP)
-        until(lambda: {"drains.quick", "slow"} <= {f["name"] for f in self.listed()}, "the functions to be there")
+        try:
+            until(lambda: {"drains.quick", "slow"} <= {f["name"] for f in self.listed()}, "the functions to be there")
+        except BaseException:
+            self.clean_up()
+            raise
 
     def wait_pool(self):
         """It does not come to rest: what was handed back runs."""
 
-    def begin_upload(self, connection, key):
-        connection.putrequest("POST", "/v1/jobs?function=drains.quick")
+    def begin_upload(self, name, key=None):
+        host, port = self.address.split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_S)
+        connection.putrequest("POST", "/v1/jobs?function=drains.quick&name=" + name)
         for name, value in (("Authorization", self.authorization), ("Content-Type", "application/x-ndjson"),
                             ("Transfer-Encoding", "chunked"), ("Idempotency-Key", key)):
-            connection.putheader(name, value)
+            if value:
+                connection.putheader(name, value)
         connection.endheaders()
+        return connection
 
     def journal(self):
         """What items did, by name: [word, ...]."""
@@ -316,13 +340,16 @@ def waiting(load, made, queue):
         load.start(client)
 
 
-def terminate(house, load):
+def terminate(house, load, made):
     """SIGTERM; what it answers meanwhile; its end, within its time."""
     began = time.monotonic()
     house.process.send_signal(signal.SIGTERM)
     until(lambda: house.ask("GET", "/readyz")[0] == 503, "/readyz to say that it drains", GRACE_S)
+    load.draining.set()
     status, view = load.post("/v1/jobs", '{"function":"echo","apply":1}')
     expect(status == 503, "a new job is answered", status, view)
+    status, view = load.post("/v1/jobs/%s/items" % made["open"], "[1]")
+    expect(status == 503 and view["accepted"] == 0, "more items are answered", status, view)
     expect(house.ask("GET", "/healthz")[0] == 200 and house.ask("GET", "/v1/jobs")[0] == 200)
     expect(house.get("/v1/pool")["draining"] is True and house.metric("poold_draining") == 1)
     house.wait_end()
@@ -356,6 +383,8 @@ def after_restart(house, load, made, queue, watchers):
         lines = house.results(job)
         expect([line["index"] for line in lines] == list(range(len(values))), job, "has the results", lines)
         expect([line.get("value") for line in lines] == values, job, "has other results:", lines, values)
+    cut = [job for job in house.get("/v1/jobs?state=cancelled&limit=1000")["jobs"] if job["name"] == "%d-cut" % load.number]
+    expect(len(cut) == 1 and "upload" in cut[0]["reason"], "the upload that was cut:", cut)
     for what, index in (("slice", 3), ("python", 0), ("exec", 0), ("built in", 0), ("own process", 0), ("waits", 0)):
         attempts = house.item(made[what], index)["attempts"]
         expect([(a["type"], a["signal"]) for a in attempts] == [("interrupted", "SIGTERM")], what, attempts)
@@ -381,13 +410,18 @@ def one_round(house, number, dice):
     waiting(load, made, queue)
     for query in ("", "?wait=30"):
         load.start(load.maps, query)
-    load.start(load.upload)
+    load.start(load.upload, True)
+    load.start(load.upload, False)
     load.start(load.appends, made["open"])
     until(lambda: house.metric("poold_http_waiting") >= len(watchers) + 4, "all to wait")
     time.sleep(dice.uniform(0, 0.5))  # the moment
+    late, items = house.begin_upload("%d-late" % number), load.names(3)
+    send_lines(late, items)
+    until(lambda: any(job["name"] == "%d-late" % number for job in house.get("/v1/jobs")["jobs"]), "it to be on its way")
+    load.start(load.upload_in_time, late, items)
     made["built in"] = load.submit("sleep", [GRACE_S + 1.5])  # it ends by itself: not before the grace does
     until(lambda: house.item(made["built in"])["state"] == "running", "it to run")
-    terminate(house, load)
+    terminate(house, load, made)
     load.join()
     for watcher in watchers:
         watcher.check_drained()
