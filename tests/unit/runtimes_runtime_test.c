@@ -84,6 +84,11 @@ static const char lab_py[] = "import asyncio, ctypes, json, multiprocessing, os,
                              "def tells(x):\n"
                              "    poold.progress({'done': x})\n"
                              "    return [poold.index(), poold.attempt(), poold.job(), poold.deadline() is not None]\n"
+                             "def watched(x):\n"
+                             "    print('is it seen?')\n"
+                             "    end = time.monotonic() + 5\n"
+                             "    while time.monotonic() < end and not os.path.exists('seen'): time.sleep(0.01)\n"
+                             "    return os.path.exists('seen')\n"
                              "def traced(x): return poold.traceparent()\n"
                              "def dies(x):\n"
                              "    if x < 0: os.kill(os.getpid(), -x)\n"
@@ -241,12 +246,24 @@ static void on_ended(void *context, uint32_t place, const struct outcome *outcom
            outcome->length);
 }
 
+static void write_file(const struct lab *lab, const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", lab->folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
 static void on_output(void *context, uint32_t place, unsigned stream, const char *bytes, size_t length)
 {
     struct lab *lab = context;
     assert_int_equal(lab->records[place].ended, 0);
     assert_in_range(stream, 1, 2);
     append(&lab->records[place].printed[stream - 1], bytes, length);
+    if (strstr(lab->records[place].printed[stream - 1], "is it seen?"))
+        write_file(lab, "seen", "");
 }
 
 static void on_progress(void *context, uint32_t place, const char *json, size_t length)
@@ -263,16 +280,6 @@ static void on_start_failed(void *context, const char *reason)
 }
 
 /* ---- the lab ---- */
-
-static void write_file(const struct lab *lab, const char *name, const char *text)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", lab->folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
 
 static int set_up(void **state)
 {
@@ -512,6 +519,24 @@ static void test_output(void **state)
     lab->assignment.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     run_items(lab, "traced", "7 8");
     expect_item(lab, 1, "\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"");
+}
+
+/* What it prints at once is seen at once, though it begins long after it was asked: here it takes its time to read the
+ * item, on a busy machine to wake up. */
+static void test_output_of_a_late_beginning(void **state)
+{
+    struct lab *lab = *state;
+    const size_t zeros = 2000000;
+    char *item = malloc(2 * zeros + 2);
+    assert_non_null(item);
+    for (size_t i = 0; i < zeros; i++)
+        memcpy(item + 2 * i, i ? ",0" : "[0", 2);
+    memcpy(item + 2 * zeros, "]", 2);
+    open_lab(lab, "");
+    run_items(lab, "square", "1"); /* it has started */
+    run_items(lab, "watched", item);
+    expect_item(lab, 0, "true");
+    free(item);
 }
 
 static void test_initializer(void **state)
@@ -927,6 +952,7 @@ int main(void)
         LAB(test_starmap),
         LAB(test_exceptions),
         LAB(test_output),
+        LAB(test_output_of_a_late_beginning),
         LAB(test_initializer),
         LAB(test_describe),
         LAB(test_window),

@@ -24,6 +24,7 @@ class Answers:
     """Lines on descriptor 4, and now and then a newline on descriptor 3 that says so."""
 
     noticed_ns = 0
+    quiet = False  # poold does not know yet that the batch has begun: it may have looked long before
     writing = RLock()  # descriptor 3: another thread may be in the midst of a long line
 
     @classmethod
@@ -31,7 +32,8 @@ class Answers:
         """For lines within an item; the loop of run_batch has its own, faster way."""
         os.write(ANSWERS, line)
         now = time.monotonic_ns()
-        if now - cls.noticed_ns > NOTICE_NS:
+        if cls.quiet or now - cls.noticed_ns > NOTICE_NS:
+            cls.quiet = False
             cls.noticed_ns = now
             cls.notice()
 

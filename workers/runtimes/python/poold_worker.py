@@ -76,6 +76,7 @@ def run_batch(call, request):
     item_context.deadline = request["deadline"]
     item_context.traceparent = request.get("traceparent")
     item_context.began_ns = now = Answers.noticed_ns = clock()
+    Answers.quiet = True
     try:
         for item in request["items"]:
             item_context.now_ns = now
