@@ -8,8 +8,16 @@ import { ticks } from "./ticks.js";
 
 const WINDOW_MS = 5 * 60 * 1000, WINDOW_MIN_MS = 60 * 1000;
 
+// 1 ms, 10 ms, … as many as are on the axis.
+function decades(min, max) {
+    const found = [];
+    for (let power = Math.ceil(Math.log10(min) - 1e-9); 10 ** power <= max * (1 + 1e-9); power++)
+        found.push(10 ** power);
+    return found;
+}
+
 const THROUGHPUT = {
-    title: "Throughput", unit: "items per second", tick: format.short, floor: 1,
+    title: "Throughput", unit: "items per second", tick: format.short, scale: { type: "linear", beginAtZero: true, suggestedMax: 1, ticks: { maxTicksLimit: 5, callback: format.short } },
     lines: [
         { label: "succeeded", colour: "good", of: (sample) => sample.succeeded, fill: true },
         { label: "failed", colour: "bad", of: (sample) => sample.failed },
@@ -17,7 +25,11 @@ const THROUGHPUT = {
     ],
 };
 const LATENCY = {
-    title: "Latency", unit: "an item's run, a job from submission to result", tick: format.duration, floor: 0.01,
+    title: "Latency", unit: "an item's run, a job from submission to result", tick: format.duration, radius: 1.5,
+    scale: { // items and jobs differ by orders of magnitude
+        type: "logarithmic", suggestedMin: 0.001, suggestedMax: 1, ticks: { callback: format.duration },
+        afterBuildTicks: (scale) => { scale.ticks = decades(scale.min, scale.max).map((value) => ({ value })); },
+    },
     lines: [
         { label: "item, median", colour: "accent", of: (sample) => sample.run?.p50 ?? null },
         { label: "item, 95 %", colour: "warn", of: (sample) => sample.run?.p95 ?? null },
@@ -26,9 +38,9 @@ const LATENCY = {
     ],
 };
 
-function dataset(line) {
+function dataset(line, kind) {
     return {
-        label: line.label, data: [], borderWidth: 2, pointRadius: line.fill ? 0 : 1.5, pointHitRadius: 8,
+        label: line.label, data: [], borderWidth: 2, pointRadius: kind.radius ?? 0, pointHitRadius: 8,
         cubicInterpolationMode: "monotone", // no curve goes below what was measured
         fill: line.fill ? "origin" : false, spanGaps: 10000,
     };
@@ -37,7 +49,7 @@ function dataset(line) {
 function configuration(kind) {
     return {
         type: "line",
-        data: { datasets: kind.lines.map(dataset) },
+        data: { datasets: kind.lines.map((line) => dataset(line, kind)) },
         options: {
             animation: false, parsing: false, normalized: true, responsive: true, maintainAspectRatio: false,
             interaction: { mode: "nearest", axis: "x", intersect: false },
@@ -46,7 +58,7 @@ function configuration(kind) {
                     type: "linear", ticks: { maxRotation: 0, callback: (at) => format.clock(at) },
                     afterBuildTicks: (scale) => { scale.ticks = ticks(scale.min, scale.max, 5).map((value) => ({ value })); },
                 },
-                y: { beginAtZero: true, suggestedMax: kind.floor, ticks: { maxTicksLimit: 5, callback: kind.tick } },
+                y: kind.scale,
             },
             plugins: {
                 legend: { position: "bottom", align: "start", labels: { boxWidth: 14, boxHeight: 2 } },

@@ -41,10 +41,10 @@ export function duration(seconds) {
     if (seconds < 1)
         return `${Math.round(seconds * 1000)} ms`;
     if (seconds < 60)
-        return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+        return `${seconds < 10 && !Number.isInteger(seconds) ? seconds.toFixed(1) : Math.round(seconds)} s`;
     const minutes = Math.floor(seconds / 60);
     if (minutes < 60)
-        return `${minutes} min ${Math.floor(seconds % 60)} s`;
+        return `${minutes} min${seconds % 60 >= 1 ? ` ${Math.floor(seconds % 60)} s` : ""}`;
     const hours = Math.floor(minutes / 60);
     return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }

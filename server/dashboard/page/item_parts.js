@@ -36,8 +36,8 @@ export function errorBlock(error) {
     if (!error)
         return null;
     const long = ["traceback", "stderr"].filter((name) => error[name]);
-    const facts = Object.entries(error).filter(([name, value]) => value !== null && !["message", "type", ...long].includes(name));
-    return h("section", { class: "card failing" }, h("h2", {}, `Error: ${error.type}`), h("p", {}, error.message || ""),
+    const facts = Object.entries(error).filter(([name, value]) => value !== null && !["message", "type", "class", ...long].includes(name));
+    return h("section", { class: "card failing" }, h("h2", {}, error.type === "error" ? error.class || "Error" : `Error: ${error.type}`), h("p", {}, error.message || ""),
         long.map((name) => h("pre", { class: "value", tabindex: "0", "aria-label": name }, format.cut(String(error[name]), SHOWN))),
         h("dl", { class: "facts wide" }, facts.map(([name, value]) =>
             h("div", {}, h("dt", {}, name.replace("_", " ")), h("dd", {}, errorFact(name, value))))));

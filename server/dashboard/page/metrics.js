@@ -33,16 +33,18 @@ function grown(before, now, name) {
     return { buckets: [...buckets].sort((a, b) => a[0] - b[0]), sum, count };
 }
 
-// As histogram_quantile: linear within a bucket.
-function quantile({ buckets, count }, q) {
+// As histogram_quantile: linear within a bucket. But a few that are in a wide bucket are not as slow as its end: none took
+// longer than all together, and of (1 - q) · count that took as long or longer, none can be above its share of the sum.
+function quantile({ buckets, count, sum }, q) {
+    const most = Math.min(sum, sum / (count * (1 - q)));
     let lower = 0, below = 0;
     for (const [upper, upTo] of buckets) {
         if (upTo >= q * count && upTo > below)
-            return upper === Infinity ? lower : lower + (upper - lower) * (q * count - below) / (upTo - below);
+            return Math.min(most, upper === Infinity ? lower : lower + (upper - lower) * (q * count - below) / (upTo - below));
         lower = upper;
         below = upTo;
     }
-    return lower;
+    return Math.min(most, lower);
 }
 
 function summary(before, now, name) {

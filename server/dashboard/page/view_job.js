@@ -68,6 +68,8 @@ function options(job) {
     return said.length ? said.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ") : "the usual";
 }
 
+const LONG = ["Options", "Trace parent", "Reason"]; // two columns for these
+
 function seconds(from, to) {
     return (Date.parse(to) - Date.parse(from)) / 1000;
 }
@@ -111,7 +113,8 @@ function updateHead(head, job) {
     updateProgress(head, job.counts);
     updateLegend(head, job.counts);
     keep(part(head, "facts"), facts(job), (fact) => fact.name,
-        (fact) => h("div", {}, h("dt", {}, fact.name), h("dd", { class: fact.name === "Trace parent" ? "id" : null })),
+        (fact) => h("div", { class: LONG.includes(fact.name) ? "long" : null }, h("dt", {}, fact.name),
+            h("dd", { class: fact.name === "Trace parent" ? "id" : null })),
         (element, fact) => text(element.lastElementChild, fact.value));
     const family = [job.retry_of, job.retried_by].join(" ");
     if (part(head, "family").dataset.of !== family) {

@@ -29,7 +29,9 @@ function updateRow(row, job) {
     text(part(row, "waits"), job.waiting_for ? `waits: ${job.waiting_for}` : "");
     text(part(row, "rate"), format.rate(job.rate));
     text(part(row, "eta"), job.ended ? "–" : format.duration(job.eta));
+    attribute(part(row, "eta"), "data-none", job.ended ? "" : null);
     text(part(row, "failed"), format.count(job.counts.failed));
+    attribute(part(row, "failed"), "data-none", job.counts.failed ? null : "");
     attribute(part(row, "failed"), "class", job.counts.failed ? "failing" : null);
 }
 

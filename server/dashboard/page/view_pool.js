@@ -43,6 +43,7 @@ function share(worker) {
 function updateTile(tile, worker) {
     const used = share(worker);
     attribute(tile, "data-state", worker.state);
+    attribute(tile, "data-waits", worker.waiting_for ? "" : null);
     attribute(part(tile, "state"), "data-state", worker.state);
     text(part(tile, "state"), worker.extra ? `${worker.state}, isolated` : worker.state);
     text(part(tile, "job"), worker.job ? worker.function : "");
