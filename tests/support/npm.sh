@@ -25,6 +25,7 @@ npm_fetch() {
     fi
     command -v npm >/dev/null || skip "there is no npm"
     echo '{"private":true}' >"$folder/package.json"
-    (cd "$folder" && timeout 90 npm install --no-audit --no-fund --ignore-scripts "$@") >"$folder/npm.log" 2>&1 ||
+    (cd "$folder" && timeout 60 npm install --no-audit --no-fund --ignore-scripts --fetch-retries=1 \
+        --fetch-retry-mintimeout=1000 "$@") >"$folder/npm.log" 2>&1 ||
         { cat "$folder/npm.log" >&2 && skip "npm could not fetch $*"; }
 }
