@@ -595,6 +595,24 @@ def killed(house):
                 expect({int(line) for line in file} == set(range(count)), "an item did not run")
 
 
+def stopped(house):
+    """SIGTERM in the middle: streams say where to go on, items that come are refused, and nothing is run again."""
+    notes, count = os.path.join(house.notes, "stopped"), 800
+    with Pool(url=house.relay.url) as pool:
+        ordered = pool.imap(calc.marked, ([notes, i] for i in range(count)))
+        loose = pool.imap_unordered(calc.marked, ([notes + "-loose", i] for i in range(count)))
+        got, unordered = [next(ordered) for _ in range(count // 4)], [next(loose)]
+        house.process.send_signal(signal.SIGTERM)
+        expect(house.process.wait(PATIENCE_S) == 0)
+        house.process.stdin.close()
+        house.start(wait_functions=False)
+        expect(got + list(ordered) == list(range(count)), "imap: in order, each once")
+        expect(sorted(unordered + list(loose)) == list(range(count)), "imap_unordered: each once")
+    for name in (notes, notes + "-loose"):
+        with open(name, encoding="utf-8") as file:
+            expect(sorted(int(line) for line in file) == list(range(count)), "an item was run again, or never")
+
+
 def make_certificate(folder):
     """(certificate, key), for 127.0.0.1; its own authority."""
     files = [os.path.join(folder, name) for name in ("cert.pem", "key.pem")]
@@ -640,7 +658,7 @@ def https(house):
 
 CHECKS = [readme_table, readme_blocks, documentation_example, documentation_reference, documentation_tour, names, order,
           arguments, not_json, options, traces, errors, timeouts, callbacks, endless, early, close_join, terminate,
-          program_ends, lost_answers, cut_connections, nobody_there, https, killed]
+          program_ends, lost_answers, cut_connections, nobody_there, https, killed, stopped]
 
 
 def main():
