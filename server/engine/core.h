@@ -148,7 +148,8 @@ struct job {
     TAILQ_ENTRY(job) timed_link;
     struct function *function; /* counted by it */
     struct client *client;     /* counted by it until it has ended, or NULL */
-    unsigned told, untold; /* of its failed attempts: lines in the log, and those left out there */
+    unsigned told[2], untold; /* of its failed attempts: lines in the log (1: those that are no mere error), and those
+                                 left out there */
     bool trusting; /* accepted while its function was not known yet: if there turns out to be none, its items fail */
 
     struct ranges ready;     /* items nobody runs */

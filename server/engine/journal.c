@@ -55,17 +55,19 @@ void journal_ended(const struct job *job, int64_t took_ns)
 
 void journal_failed(struct core *core, struct job *job, uint32_t index, const struct attempt_end *end, bool again)
 {
-    enum log_level level = end->failure == FAILURE_ERROR ? LOG_INFO : LOG_WARNING;
+    bool serious =
+        end->failure != FAILURE_ERROR; /* counted apart: errors that a function tells must not hide a crash */
+    enum log_level level = serious ? LOG_WARNING : LOG_INFO;
     char id[JOB_ID_LENGTH + 1], signal[SIGNAL_NAME_SIZE];
     int unlogged;
     if (end->failure == FAILURE_CANCELLED || !log_wants(level))
         return;
-    if (job->told == TOLD_OF_A_JOB ||
+    if (job->told[serious] == TOLD_OF_A_JOB ||
         !log_limit_allows(&core->failures_told, TOLD_A_SECOND, core->ports.now_ns(core->ports.context), &unlogged)) {
         job->untold++;
         return;
     }
-    job->told++;
+    job->told[serious]++;
     log_event(
         level, "item.failed",
         "job=%s function=%s item=%u attempt=%u type=%s again=%s slot=%d gen=%d signal=%s exit_code=%d unlogged=%d",
@@ -87,7 +89,7 @@ static int item_of(const struct worker *worker)
 
 static enum log_level level_of_end(const struct worker *worker, enum restart_cause cause)
 {
-    bool known = worker->job && worker->job->told == TOLD_OF_A_JOB; /* its items take one down after the other */
+    bool known = worker->job && worker->job->told[1] == TOLD_OF_A_JOB; /* its items take one down after the other */
     if (known || (worker->extra && cause == RESTART_RETIRED))
         return LOG_DEBUG;
     bool expected =

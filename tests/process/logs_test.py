@@ -131,6 +131,7 @@ def live(house, odd):
     house.results(job("errors", "py.deed", [{"do": "error", "secret": SECRET}] * 25, chunksize=1))
     house.results(job("crash", "exit", [1, 5, 3], chunksize=1))
     house.results(job("crashes", "exit", list(range(1, 31)), chunksize=1))
+    house.results(job("mixed", "exit", ["no number"] * 20 + [7], chunksize=1, processes=1))
     house.results(job("timeout", "sleep", [60], timeout=0.1))
     house.results(job("again", "tool", [{"do": "leave", "code": 7}], max_attempts=2, backoff=0.01))
     house.results(job("apply", "fail", {"secret": SECRET}, kind="apply"))
@@ -202,6 +203,10 @@ def judge(lines, jobs, house):
     expect(line.get("signal") == gone.get("signal") and line.get("exit_code") == gone.get("exit_code"), line, gone)
     expect(len(told(lines, "worker.gone", job=jobs["crashes"])) == 10, "of one cause after the other")
     expect(str(one("job.ended", job=jobs["crashes"])["unlogged"]) == "20", "crashes")
+
+    one("item.failed", job=jobs["mixed"], type="crash", item=20, exit_code=7)
+    one("worker.gone", job=jobs["mixed"], cause="crash", item=20)
+    expect(str(one("job.ended", job=jobs["mixed"])["unlogged"]) == "10", "errors hide no crash")
 
     one("item.failed", job=jobs["timeout"], type="timeout")
     one("worker.gone", job=jobs["timeout"], cause="timeout")
