@@ -26,6 +26,7 @@
 #include "runtimes/forms.h"
 #include "runtimes/log.h"
 #include "runtimes/runner.h"
+#include "sandbox/landlock.h"
 #include "wire/limits.h"
 #include "wire/scan.h"
 
@@ -678,6 +679,38 @@ static int tear_down(void **state)
     return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* ---- files ---- */
+
+/* The command is confined, and neither we, who lent it our memory until its exec, nor the next one. */
+static void files_are_the_commands_own_affair(void **state)
+{
+    char path[] = "/tmp/runtimes_exec_elsewhere_XXXXXX", body[128];
+    int fd = mkstemp(path);
+    (void)state;
+    if (landlock_abi() == 0)
+        skip();
+    assert_int_equal(write(fd, "secret", 6), 6);
+    close(fd);
+    snprintf(body, sizeof body, "cat %s || echo > %s", path, path);
+    host.landlock = landlock_abi();
+    run_shell(body, "\"files\":{}," TEXT_OUT, "1");
+    failed("{\"type\":\"error\",\"message\":\"sh exited");
+    assert_non_null(strstr(log_text(2), "Permission denied"));
+    assert_non_null(strstr(log_text(2), "cannot create"));
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_not_equal(fd, -1);
+    close(fd);
+    snprintf(body, sizeof body, "cat %s", path);
+    run_shell(body, TEXT_OUT, "1");
+    gave("\"secret\"");
+    run_shell(body, "\"files\":{\"read\":[\"/tmp\"]}," TEXT_OUT, "1");
+    gave("\"secret\"");
+    host.landlock = 0;
+    run_shell(body, "\"files\":{}," TEXT_OUT, "1");
+    gave("\"secret\"");
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -686,6 +719,7 @@ int main(void)
         cmocka_unit_test(what_is_no_value_fails),
         cmocka_unit_test(items_reach_the_program_unchanged),
         cmocka_unit_test(starmaps_spread_their_arguments),
+        cmocka_unit_test(files_are_the_commands_own_affair),
         cmocka_unit_test(statuses_are_errors),
         cmocka_unit_test(signals_are_crashes),
         cmocka_unit_test(programs_that_do_not_start_are_errors),
