@@ -582,7 +582,7 @@ def main():
         for sign in ("AddressSanitizer", "runtime error:", "failed assertion", "check.failed"):
             if sign in house.log():
                 wrong += 1
-                print("WRONG: poold's log has " + sign)
+                print("WRONG: poold's log has", *[line for line in house.log().split("\n") if sign in line][:3], sep="\n")
         if wrong:
             print("poold's log ends:\n" + house.log()[-6000:])
     finally:

@@ -204,6 +204,40 @@ def is_confined(it):
         expect(it.value("breakout.parent", 0) == "EPERM", "a signal to its own worker")
 
 
+class Apart(House):
+    """In a PID namespace of its own, so that a signal to everybody reaches nobody else's processes."""
+
+    UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+    def argv(self, *more):
+        return self.UNSHARE + super().argv(*more)
+
+    def stop(self):
+        with open("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid), encoding="ascii") as file:
+            os.kill(int(file.read().split()[0]), signal.SIGTERM)
+        expect(self.process.wait(60) == 0, "poold did not end well")
+        self.process.stdin.close()
+        self.process = None
+
+
+def check_signal_to_everybody(_):
+    if landlock() < 6 or os.geteuid() != 0 or subprocess.run(Apart.UNSHARE + ["true"], check=False).returncode != 0:
+        print("signal_to_everybody: no Landlock 6 or no namespaces here: left out")
+        return
+    it = Apart(sys.argv[1], {"breakout": PYTHON}, processes=3)
+    try:
+        it.wait_pool()
+        before = {worker["slot"]: worker["generation"] for worker in it.workers()}
+        expect(it.error("breakout.everybody", os.readlink("/proc/self/ns/pid"))["type"] == "crash", "the item")
+        it.wait_pool()
+        after = {worker["slot"]: worker["generation"] for worker in it.workers()}
+        expect(sum(after[slot] - before[slot] for slot in before) == 1, "more than its own worker went:", before, after)
+        expect("server.gone" not in it.log(), "the server went")
+        it.stop()
+    finally:
+        it.clean_up()
+
+
 def check_files(_):
     if landlock() == 0:
         print("files: no Landlock here: left out")
