@@ -579,10 +579,13 @@ def main():
             except Wrong as problem:
                 wrong += 1
                 print("WRONG: %s: %s" % (title, problem))
+        # A plugin that closes all descriptors is told of so: that check is the test's own.
+        lines = [line for line in house.log().split("\n") if "left the worker's descriptors alone" not in line]
         for sign in ("AddressSanitizer", "runtime error:", "failed assertion", "check.failed"):
-            if sign in house.log():
+            found = [line for line in lines if sign in line]
+            if found:
                 wrong += 1
-                print("WRONG: poold's log has", *[line for line in house.log().split("\n") if sign in line][:3], sep="\n")
+                print("WRONG: poold's log has", *found[:3], sep="\n")
         if wrong:
             print("poold's log ends:\n" + house.log()[-6000:])
     finally:
