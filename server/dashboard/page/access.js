@@ -2,7 +2,7 @@
 //
 // Event: "access" when it has changed.
 
-import { allowance, events, json, Refusal } from "./api.js";
+import { allowance, events, json, lastTold, link, needsToken, Refusal } from "./api.js";
 import { h } from "./dom.js";
 
 const AGAIN_MS = 60000;
@@ -33,7 +33,7 @@ export function whyNot(scope, what) {
 }
 
 export function reason(sentence) {
-    return h("p", { class: "locked", id: `locked-${++reasons}` }, sentence);
+    return h("p", { class: "locked", id: `locked-${++reasons}` }, h("span", { class: "lock", "aria-hidden": "true" }), sentence);
 }
 
 // The controls stay in the order of the keyboard, but do nothing (see action() in say.js); a screen reader reads why.
@@ -52,35 +52,39 @@ export function isLocked(control) {
     return control.getAttribute("aria-disabled") === "true";
 }
 
-// Asks anew. A service without this path knows no scopes: who is let in may do all.
-export async function learn() {
+// Asks anew; false if it could not. A service without this path knows no scopes: who is let in may do all.
+async function learn() {
     let answer = ANYBODY;
     try {
-        answer = await json("/v1/access");
+        const last = lastTold();
+        answer = last ? JSON.parse(last) : await json("/v1/access");
     } catch (error) {
         if (!(error instanceof Refusal))
-            return;
+            return false;
     }
     allowance(answer.limits?.rate);
     if (JSON.stringify(answer) === text)
-        return;
+        return true;
     text = JSON.stringify(answer);
     mine = answer;
     events.dispatchEvent(new Event("access"));
+    return true;
 }
 
 export function startAccess() {
     let asking = false;
     const again = async () => {
-        if (asking)
+        if (asking || needsToken())
             return;
         asking = true;
-        await learn();
+        const learnt = await learn();
         asking = false;
+        if (!learnt && !link.lost && !needsToken()) // it was told to come later
+            setTimeout(again, Math.max(1000, link.slowUntil - Date.now()));
     };
     events.addEventListener("token", again);
     events.addEventListener("link", again);
     events.addEventListener("forbidden", again);
     setInterval(again, AGAIN_MS);
-    return learn();
+    return again();
 }

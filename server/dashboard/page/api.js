@@ -14,6 +14,8 @@ export const link = { lost: false, retryAt: 0, failures: 0, slowUntil: 0, pace: 
 let token = sessionStorage.getItem(STORED) || "";
 let tokenWanted = false;
 let probeTimer = 0, pacedAt = 0, paceLeast = 1;
+let spacing = 0, nextAt = 0; // between requests, in ms
+let told = "";
 
 // What the service refused: its problem document, or as much as is known; retryAfter in seconds, or 0.
 export class Refusal extends Error {
@@ -49,7 +51,7 @@ export function forgetToken() {
     location.reload();
 }
 
-// Tries it: "right", "wrong", or "unreachable".
+// Tries it: "right", "wrong", "slow" (too many tries), or "unreachable".
 export async function giveToken(text) {
     let answer;
     try {
@@ -60,8 +62,9 @@ export async function giveToken(text) {
     } catch {
         return "unreachable";
     }
-    if (answer.status === 401)
-        return "wrong";
+    if (answer.status === 401 || answer.status === 429)
+        return answer.status === 401 ? "wrong" : "slow";
+    told = answer.ok ? await answer.text().catch(() => "") : "";
     token = text;
     tokenWanted = false;
     sessionStorage.setItem(STORED, token);
@@ -106,16 +109,32 @@ export async function probe() {
     }
 }
 
+// What /v1/access said when the token was tried, once: "" if it was not.
+export function lastTold() {
+    const last = told;
+    told = "";
+    return last;
+}
+
 // ---- fewer requests ----
 
 // What a client may ask in a second: polls take half of it at most.
 export function allowance(rate) {
     const WANTED = 4; // a second, with all that polls
     const least = rate ? Math.min(PACE_MAX, Math.max(1, 2 * WANTED / rate)) : 1;
+    spacing = rate ? 1400 / rate : 0; // two that poll at once are over a low rate, too
     if (least === paceLeast)
         return;
     link.pace = paceLeast = least;
     say("slow");
+}
+
+// Waits until it is its turn.
+async function turn() {
+    const now = Date.now(), at = Math.max(now, nextAt);
+    nextAt = at + spacing;
+    if (at > now)
+        await new Promise((resolve) => setTimeout(resolve, at - now));
 }
 
 export function slowed() {
@@ -161,6 +180,8 @@ async function send(path, options) {
 async function ask(path, options) {
     if (tokenWanted || (!options.method && (link.lost || slowed())))
         throw new Unreachable();
+    if (!options.method && spacing)
+        await turn();
     let answer, text;
     try {
         answer = await send(path, options);

@@ -15,7 +15,7 @@ function show() {
         const before = hasToken();
         text($("token-title"), before ? "The token is no longer accepted" : "Token needed");
         text($("token-text"), before ? "It was taken back or replaced. What you see is from before."
-            : "This poold answers only who sends a token of its --token-file.");
+            : "This poold answers only who sends a token of its token file.");
         text($("token-error"), "");
         dialog.showModal();
         $("token-input").focus();
@@ -28,6 +28,7 @@ function show() {
 const WRONG = {
     wrong: "That is not a token of this poold.",
     unreachable: "There is no connection to poold. Try again.",
+    slow: "poold wants fewer requests. Try again in a moment.",
 };
 
 async function give(event) {

@@ -22,7 +22,7 @@ function makeTile(worker) {
         h("p", { class: "tile-job" }, h("a", { "data-part": "job" }), h("span", { "data-part": "item" })),
         h("p", { class: "tile-waits", "data-part": "waits" }),
         h("dl", { class: "tile-facts" }, row("since", "Since"), row("cpu", "CPU"), row("memory", "Memory"),
-            row("done", "Items done"), row("restarts", "Restarts"), row("pid", "Process")));
+            row("done", "Done"), row("restarts", "Restarts"), row("pid", "Process")));
 }
 
 // slot → {pid, at, cpu, share}: how much of a processor between two looks
@@ -40,6 +40,11 @@ function share(worker) {
     return value;
 }
 
+// Its job is missing if it is not for this token.
+function isBusy(worker) {
+    return worker.job !== null || ["running", "waiting"].includes(worker.state);
+}
+
 function updateTile(tile, worker) {
     const used = share(worker);
     attribute(tile, "data-state", worker.state);
@@ -51,7 +56,7 @@ function updateTile(tile, worker) {
     attribute(part(tile, "job"), "class", worker.job ? `job-mark tint-${tint(worker.job)}` : null);
     text(part(tile, "item"), worker.job
         ? ` item ${format.count(worker.item)}${worker.attempt > 1 ? `, attempt ${worker.attempt}` : ""}`
-        : "nothing to do");
+        : isBusy(worker) ? "what this token may not see" : "nothing to do");
     text(part(tile, "waits"), worker.waiting_for ? `waits for ${worker.waiting_for}` : "");
     const since = Date.parse(worker.since);
     text(part(tile, "for"), worker.since ? format.duration(Math.max(0, (Date.now() - since) / 1000)) : "");
@@ -82,7 +87,7 @@ function sum(workers, of) {
 function updateSummary(place, pool, workers) {
     const sample = recorder.samples.at(-1);
     const speed = sample && Date.now() - sample.at < 30000 ? sample.succeeded + sample.failed : null;
-    text(part(place, "busy"), `${sum(workers, (worker) => worker.job !== null)} of ${workers.length}`);
+    text(part(place, "busy"), `${sum(workers, isBusy)} of ${workers.length}`);
     text(part(place, "queued"), format.short(pool.items_queued));
     text(part(place, "live"), format.short(pool.jobs_live));
     text(part(place, "speed"), speed === null ? "–" : format.short(Number(speed.toPrecision(3))));
