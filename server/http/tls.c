@@ -1,6 +1,5 @@
 #include "http/tls.h"
 
-#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <stdio.h>
@@ -8,7 +7,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "base/check.h"
 #include "base/log.h"
 #include "http/certificate.h"
 #include "http/server.h"
@@ -211,13 +209,14 @@ static bool is_done(gnutls_session_t session)
     return description != NULL;
 }
 
-static void watch(struct connection *c, gnutls_session_t session)
+static bool watch(struct connection *c, gnutls_session_t session)
 {
     bool writes = gnutls_record_get_direction(session) == 1;
     struct epoll_event event = {.events = (writes ? EPOLLOUT : EPOLLIN) | EPOLLRDHUP | EPOLLONESHOT, .data.ptr = c};
-    int failed = epoll_ctl(c->http->epoll_fd, c->tls.watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &event);
-    CHECK(failed == 0, "a socket that shakes hands cannot be watched: %s", strerror(errno));
+    if (epoll_ctl(c->http->epoll_fd, c->tls.watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &event) != 0)
+        return false; /* a limit of the system */
     c->tls.watched = true;
+    return true;
 }
 
 static void sleep_or_end(struct connection *c)
@@ -227,9 +226,12 @@ static void sleep_or_end(struct connection *c)
         end_handshake(c);
         return;
     }
+    if (!watch(c, session)) {
+        shutdown(c->fd, SHUT_RDWR);
+        return;
+    }
     MHD_suspend_connection(c->tls.mhd);
     c->tls.asleep = true;
-    watch(c, session);
 }
 
 void tls_turn(struct http *http)
