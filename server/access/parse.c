@@ -9,6 +9,7 @@
 #include "base/check.h"
 
 #define DIGEST_MARK "sha256:"
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* what some editors put before UTF-8 */
 static const char blanks[] = " \t\r\v\f";
 static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 
@@ -166,6 +167,13 @@ static unsigned hex_digit(char c)
     return found ? (unsigned)(found - digits) : 16;
 }
 
+/* What `sha256sum` says of a file that is empty or a command that failed; it would open the door to an empty token. */
+static bool is_of_nothing(const unsigned char digest[TOKEN_DIGEST_BYTES])
+{
+    unsigned char nothing[TOKEN_DIGEST_BYTES];
+    return token_digest("", 0, nothing) == 0 && memcmp(digest, nothing, sizeof nothing) == 0;
+}
+
 static int take_digest(struct parse *p, struct token *token, const char *hex)
 {
     bool fine = strlen(hex) == 2 * TOKEN_DIGEST_BYTES;
@@ -174,7 +182,9 @@ static int take_digest(struct parse *p, struct token *token, const char *hex)
         fine = high < 16 && low < 16;
         token->digest[i] = (unsigned char)(high << 4 | low);
     }
-    return fine ? 0 : fail(p, "behind " DIGEST_MARK " expected %d hexadecimal digits", 2 * TOKEN_DIGEST_BYTES);
+    if (!fine)
+        return fail(p, "behind " DIGEST_MARK " expected %d hexadecimal digits", 2 * TOKEN_DIGEST_BYTES);
+    return is_of_nothing(token->digest) ? fail(p, "that is the SHA-256 of nothing: what it was made of was empty") : 0;
 }
 
 static int take_token(struct parse *p, struct token *token, const char *word)
@@ -254,6 +264,8 @@ struct tokens *tokens_parse(const char *file, char *text, size_t length, struct 
         error_set(e, "%s: expected text; it has a NUL byte", file);
         return NULL;
     }
+    if (strncmp(text, BYTE_ORDER_MARK, sizeof BYTE_ORDER_MARK - 1) == 0)
+        text += sizeof BYTE_ORDER_MARK - 1;
     bool one_word = is_one_word(text);
     p.to = tokens_new();
     if (take_lines(&p, text))

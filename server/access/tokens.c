@@ -71,6 +71,8 @@ const struct token *tokens_find(const struct tokens *t, const char *text, size_t
 {
     unsigned char digest[TOKEN_DIGEST_BYTES];
     const struct token *found = NULL;
+    if (length < TOKEN_BYTES_MIN || length > TOKEN_BYTES_MAX) /* nor what somebody took the SHA-256 of */
+        return NULL;
     if (token_digest(text, length, digest))
         return NULL;
     for (unsigned i = 0; i < t->count; i++) /* all, always */
@@ -150,7 +152,7 @@ static struct tokens *load(int fd, const char *file, struct error *e)
 struct tokens *tokens_load(const char *file, bool *exposed, struct error *e)
 {
     struct stat about = {0};
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO: SIGHUP must not wait for who writes to it */
     if (fd == -1 || fstat(fd, &about)) {
         error_set(e, "%s: %s", file, strerror(errno));
         fd_close(&fd);

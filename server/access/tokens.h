@@ -64,7 +64,8 @@ void tokens_unref(struct tokens **);
 unsigned tokens_count(const struct tokens *);
 /* In the order of the file. */
 const struct token *tokens_at(const struct tokens *, unsigned index);
-/* Whose text this is; NULL: nobody's. As long as the set. Takes the same time whoever it is. */
+/* Whose text this is; NULL: nobody's. As long as the set. Takes the same time whoever it is, if it has the length of a
+ * token. */
 const struct token *tokens_find(const struct tokens *, const char *text, size_t length);
 
 /* Whether it may call, and see jobs of, this function. */

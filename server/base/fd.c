@@ -63,7 +63,7 @@ ssize_t fd_read_file(const char *path, char *text, size_t size)
 {
     CHECK(size > 0, "no room for the NUL");
     text[0] = '\0';
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd == -1)
         return -1;
     size_t length = 0;

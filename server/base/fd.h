@@ -14,7 +14,8 @@ int fd_set_cloexec(int fd, bool on);
 /* A non-blocking, close-on-exec AF_UNIX stream pair with `buffer` bytes of send buffer each
  * (0 = the system's default). 0, or -1 with errno. */
 int fd_stream_pair(int fds[2], int buffer);
-/* Reads a whole small file into `text` (NUL-terminated, cut at size - 1). Bytes, or -1 with errno. */
+/* Reads a whole small file into `text` (NUL-terminated, cut at size - 1); a FIFO is not waited for. Bytes, or -1 with
+ * errno. */
 ssize_t fd_read_file(const char *path, char *text, size_t size);
 
 #endif

@@ -60,7 +60,7 @@ static int check_tokens(const struct config *config, bool loopback, struct error
                                     "--listen %s is reachable from other machines: that needs --token-file FILE "
                                     "(e.g. head -c 32 /dev/urandom | base64 > FILE)",
                                     config->listen);
-    int fd = open(config->token_file, O_RDONLY | O_CLOEXEC);
+    int fd = open(config->token_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd == -1)
         return error_set(error, "--token-file %s: %s", config->token_file, strerror(errno));
     fd_close(&fd);

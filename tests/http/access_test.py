@@ -114,6 +114,16 @@ def submit_alone(service):
     check(submit.get(answer.headers["Location"]).status == 403, "a job may be read without read")
 
 
+def blanks(service):
+    """Blanks behind a value are no part of it (RFC 9110, 5.5); a token is not blank."""
+    for blank, status in (("", 200), (" ", 200), (" \t ", 200)):
+        answer = service.client().ask("GET", "/v1/jobs", Authorization="bearer  " + secret("both") + blank)
+        check(answer.status == status, repr(blank), answer.text)
+    for nothing in ("Bearer", "Bearer ", "Bearer \t"):
+        answer = service.client().ask("GET", "/v1/jobs", Authorization=nothing)
+        check(answer.status == 401, repr(nothing), answer.text)
+
+
 def what_one_may(service):
     def ask(name):
         return service.client(secret(name)).get("/v1/access").json()
@@ -275,6 +285,7 @@ def main():
         no_route(service)
         public(service)
         submit_alone(service)
+        blanks(service)
         what_one_may(service)
         functions(service)
         jobs(service)

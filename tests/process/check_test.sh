@@ -14,7 +14,7 @@ printf '{"runtime": "python", "module": "images"}' >more/x.json
 expect() {
     local wanted=$1 out=$2 err=$3 status=0
     shift 3
-    "$poold" --check --data "$scratch/data" "$@" >out 2>err || status=$?
+    timeout --signal KILL 30 "$poold" --check --data "$scratch/data" "$@" >out 2>err || status=$?
     # shellcheck disable=SC2053
     if [[ $status != "$wanted" || $(<out) != "$out" || $(<err) != $err ]]; then
         printf 'check: poold --check %s: status %s, expected %s\n' "$*" "$status" "$wanted" >&2
@@ -37,6 +37,9 @@ printf '# two\n%064d\n%064d scopes=all\n' 1 2 >token
 expect 78 "" 'poold: token:3: scopes: expected some of read, submit and admin, separated by commas' --token-file token
 sed -i s/scopes=all/scopes=read/ token
 expect 0 "" "" --token-file token --listen 0.0.0.0:1
+mkfifo pipe # that nobody writes to: nobody waits for it
+expect 78 "" 'poold: pipe: expected a token of at least 32 bytes' --token-file pipe
+expect 78 "" 'poold: --tls-cert pipe: no certificate in PEM (*)' --tls-cert pipe --tls-key pipe
 printf '{"command": ["wc"],\n "defaults": {\n  "timeout": "soon"}}' >more/thumb.json
 expect 78 "" 'poold: more/thumb.json:3: "defaults.timeout": expected seconds, got "soon"' --functions functions \
     --functions more

@@ -129,6 +129,8 @@ static void test_errors(void **state)
         {"\n\n0123456789abcdef0123456789abcde\n", "f:3: expected a token of 32 to 511 bytes; it has 31", ""},
         {T32 "\001", "f:1: the token has a control character", ""},
         {"sha256:ab", "f:1: behind sha256: expected 64 hexadecimal digits", ""},
+        {"sha256:E3B0C44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+         "f:1: that is the SHA-256 of nothing: what it was made of was empty", ""},
         {T32_DIGEST "0", "f:1: behind sha256: expected 64 hexadecimal digits", ""},
         {"sha256:" T32 "0123456789abcdef0123456789abcdeg", "f:1: behind sha256: expected 64 hexadecimal digits", ""},
         {T32 " name=", "f:1: ", names},
@@ -164,6 +166,29 @@ static void test_errors(void **state)
         refused(cases[i].text, strlen(cases[i].text), message);
     }
     refused(T32 "\0" T32, 65, "f: expected text; it has a NUL byte");
+}
+
+/* As editors on Windows save it. */
+static void test_marks(void **state)
+{
+    (void)state;
+    struct tokens *t = parse("\xef\xbb\xbf" T32 " name=a\r\n# and\r\n" U32 " scopes=read\r\n");
+    assert_string_equal(find(t, T32)->name, "a");
+    assert_int_equal(find(t, U32)->scopes, SCOPE_READ);
+    tokens_unref(&t);
+    t = parse("\xef\xbb\xbf" T32);
+    assert_string_equal(find(t, T32)->name, "default");
+    tokens_unref(&t);
+    refused("\xef\xbb\xbf", 3, "f: expected a token of at least 32 bytes");
+}
+
+/* sha256: of a text that is too short to be a token. */
+static void test_digest_of_a_short_text(void **state)
+{
+    (void)state;
+    struct tokens *t = parse("sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b");
+    assert_null(find(t, "secret"));
+    tokens_unref(&t);
 }
 
 static void test_lengths(void **state)
@@ -232,18 +257,19 @@ static void test_file(void **state)
     assert_string_equal(e.text, message);
     assert_null(tokens_load("/tmp", &exposed, &e));
     assert_string_equal(e.text, "/tmp: Is a directory");
+    assert_int_equal(mkfifo(path, 0600), 0); /* that nobody writes to: it must not be waited for */
+    assert_null(tokens_load(path, &exposed, &e));
+    snprintf(message, sizeof message, "%s: expected a token of at least 32 bytes", path);
+    assert_string_equal(e.text, message);
+    unlink(path);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_word),
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_functions),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_kept_by_who_holds_it),
+        cmocka_unit_test(test_one_word), cmocka_unit_test(test_lines),    cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_errors),   cmocka_unit_test(test_marks),    cmocka_unit_test(test_digest_of_a_short_text),
+        cmocka_unit_test(test_lengths),  cmocka_unit_test(test_too_many), cmocka_unit_test(test_kept_by_who_holds_it),
         cmocka_unit_test(test_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

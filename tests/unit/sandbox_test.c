@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -60,6 +61,15 @@ static void make_file(const char *path)
     EXPECT(fd != -1 && close(fd) == 0);
 }
 
+/* What is typed into somebody else's terminal, his shell runs. The kernel looks at 32 bits of the request. */
+static void types_nothing(void)
+{
+    REFUSED(syscall(SYS_ioctl, -1, TIOCSTI, "x"), EPERM);
+    REFUSED(syscall(SYS_ioctl, -1, 1L << 32 | TIOCSTI, "x"), EPERM);
+    REFUSED(syscall(SYS_ioctl, -1, TIOCLINUX, "x"), EPERM);
+    REFUSED(syscall(SYS_ioctl, -1, TIOCGWINSZ, "x"), EBADF);
+}
+
 static void moves_files(void)
 {
     EXPECT(mkdir("a", 0700) == 0 && mkdir("b", 0700) == 0);
@@ -104,6 +114,7 @@ static void refuses(void)
     if (sandbox.signals)
         REFUSED(kill(getppid(), 0), EPERM);
     EXPECT(kill(getpid(), 0) == 0);
+    types_nothing();
     moves_files();
     makes_processes();
 }

@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
 
 /* By name: libseccomp knows which of them this architecture has, and what it does not know yet is left out. */
 static const char *const denied[] = {
@@ -35,6 +37,19 @@ static const char *const denied[] = {
     "reboot", "sethostname", "setdomainname", "settimeofday", "stime", "clock_settime", "clock_settime64",
     "clock_adjtime", "clock_adjtime64", "adjtimex", "iopl", "ioperm", "vhangup"};
 
+/* What types into the terminal that poold was started from, into the shell that waits there. */
+static const unsigned denied_ioctls[] = {TIOCSTI, TIOCLINUX};
+
+/* The kernel looks at the lower half of the request only. */
+static int deny_ioctls(scmp_filter_ctx filter)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < sizeof denied_ioctls / sizeof *denied_ioctls; i++)
+        result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                                  SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, denied_ioctls[i]));
+    return result;
+}
+
 /* libseccomp's numbers are negative errnos. */
 static int make_filter(scmp_filter_ctx filter)
 {
@@ -51,7 +66,7 @@ static int make_filter(scmp_filter_ctx filter)
         if (number != __NR_SCMP_ERROR)
             result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0);
     }
-    return result;
+    return result == 0 ? deny_ioctls(filter) : result;
 }
 
 int seccomp_enter(void)
