@@ -31,6 +31,7 @@ function functions() {
     writeFileSync(join(house, "through.json"), JSON.stringify({
         command: ["poold-call", "locks/door", "run", "--", "echo", "1"], output: "json",
     }));
+    writeFileSync(join(house, "hostname.json"), JSON.stringify({ command: ["cat", "/etc/hostname"], output: "text", files: { read: ["/etc/hostname"] } }));
     writeFileSync(join(house, "broken.json"), JSON.stringify({ runtime: ["python3", "-m", "poold_worker", "not_there"] }));
     return house;
 }
@@ -278,6 +279,8 @@ test("functions: an error is shown, and one that does not start says why", async
     assert.match(await form.locator(".answer .error").textContent(), /^error: /);
     await page.locator('.function[data-name="broken"]').getByText("No module named 'not_there'").waitFor();
     await page.locator('.function[data-name="broken"] .badge[data-state="broken"]').waitFor();
+    await page.locator('.function[data-name="hostname"] summary').first().click();
+    await page.getByText("Files: reads /etc/hostname.").waitFor();
     await accessible(page, "broken functions");
 });
 

@@ -32,9 +32,17 @@ function rules(title, object) {
     return said.length ? h("p", { class: "hint" }, `${title}: ${said.map(([name, value]) => rule(name, value)).join(", ")}.`) : null;
 }
 
+// What its processes may touch beside what every program needs.
+function files({ read, write, enforced }) {
+    const list = (paths) => paths.flatMap((path, i) => [i ? ", " : "", h("code", {}, path)]);
+    const said = [read.length ? ["reads ", ...list(read)] : null, write.length ? ["writes ", ...list(write)] : null].filter(Boolean);
+    return h("p", { class: "hint" }, "Files: ", said.length ? said.flatMap((part, i) => [i ? "; " : "", ...part]) : "none of its own", ".",
+        enforced ? null : h("span", { class: "warned" }, " Not enforced here: see the sandbox of the pool."));
+}
+
 // What has changed makes it anew; what is in its form stays otherwise.
 function keyOf(entry) {
-    return `${entry.name} ${JSON.stringify([entry.kind, entry.summary, entry.example, entry.defaults, entry.ceilings, entry.limits, entry.concurrency])}`;
+    return `${entry.name} ${JSON.stringify([entry.kind, entry.summary, entry.example, entry.defaults, entry.ceilings, entry.limits, entry.concurrency, entry.files])}`;
 }
 
 function makeFunction(entry, open) {
@@ -46,6 +54,7 @@ function makeFunction(entry, open) {
             h("span", { class: "function-summary" }, entry.summary || ""),
             h("span", { class: "function-problem", "data-part": "problem" })),
         rules("Unless the request says", entry.defaults), rules("At most", entry.ceilings), rules("Limits", entry.limits),
+        entry.files ? files(entry.files) : null,
         entry.concurrency ? h("p", { class: "hint" }, `At most ${format.plural(entry.concurrency, "item")} at once.`) : null);
     const fill = () => card.open && !card.querySelector("form") && card.append(makeForm(entry));
     card.addEventListener("toggle", fill);
