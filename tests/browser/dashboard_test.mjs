@@ -91,7 +91,7 @@ test("pool: a tile for each worker, what it does, resize", async () => {
     await accessible(page, "pool");
     await page.getByText("As a table").click();
     await page.locator(".as-table tbody tr", { hasText: "sleep · item" }).first().waitFor();
-    assert.match(await page.locator(".figures").textContent(), /workers busy3 of 3/);
+    await until("all are busy, at one look at least", async () => /workers busy3 of 3/.test(await page.locator(".figures").textContent()));
     const { sandbox } = await service.ask("GET", "/v1/pool");
     assert.equal(await page.locator('.sandbox [data-on="true"]').count(),
         ["no_new_privs", "seccomp", "landlock", "signals", "user"].filter((rule) => sandbox[rule]).length);
