@@ -224,9 +224,11 @@ function wellFormed(traceEvents) {
 }
 
 test("job: the timeline, and the same as a trace", async () => {
-    const { id } = await submit({ function: "sleep", map: [1.5, 1.5, 1.5] });
+    const { id } = await submit({ function: "sleep", map: [2.5, 2.5, 2.5] });
     await go(`#/jobs/${id}/timeline`);
     await page.locator(".timeline .span").nth(2).waitFor();
+    await page.reload(); // what runs goes on
+    await page.locator(".timeline .live").first().waitFor();
     await finish(id);
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByText("Download trace").click()]);
     const { traceEvents } = JSON.parse(readFileSync(await download.path(), "utf8"));

@@ -119,7 +119,18 @@ class Recorder extends EventTarget {
             this.spans.push({ ...open, key: "", item: null, attempt: null, start: open.end, end: since, items: done - 1 });
     }
 
+    // What ran when the page was loaded anew is still the same.
+    #goesOn(worker) {
+        return this.spans.findLast((span) => span.slot === worker.slot && span.generation === worker.generation
+            && span.job === worker.job && span.item === worker.item && span.attempt === worker.attempt && !span.running);
+    }
+
     #begin(worker, key, start, now) {
+        const before = this.#goesOn(worker);
+        if (before) {
+            this.#open.set(worker.slot, Object.assign(before, { key, end: now, running: true }));
+            return;
+        }
         const span = {
             key, slot: worker.slot, generation: worker.generation, pid: worker.pid, job: worker.job,
             function: worker.function, item: worker.item, attempt: worker.attempt,
