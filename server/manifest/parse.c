@@ -137,6 +137,17 @@ static int resolve(struct parse *p, char **paths)
     return 0;
 }
 
+/* Of a function with "files" it is one of them (if it is there): it may be read. */
+static void resolve_directory(struct parse *p)
+{
+    struct manifest *m = p->m;
+    char *resolved = m->files.given && !p->canonical ? realpath(m->directory, NULL) : NULL;
+    if (resolved == NULL)
+        return;
+    free(m->directory);
+    m->directory = resolved;
+}
+
 static int make_paths_absolute(struct parse *p)
 {
     struct manifest *m = p->m;
@@ -151,6 +162,7 @@ static int make_paths_absolute(struct parse *p)
         return -1;
     if (resolve(p, m->files.read) || resolve(p, m->files.write))
         return -1;
+    resolve_directory(p);
     if (m->argv != NULL && strchr(m->argv[0], '/') != NULL)
         return make_absolute(p, argv_key, &m->argv[0]);
     return 0;

@@ -222,13 +222,15 @@ static void an_exec_is_read_whole(void **state)
 static void files_are_absolute(void **state)
 {
     (void)state;
-    static const char relative[] = "{\"command\":[\"a\"],\"files\":{\"read\":[\"../etc\",\"/usr/\"]}}";
+    static const char relative[] = "{\"command\":[\"a\"],\"files\":{\"read\":[\"../etc\",\"/usr/\"]},"
+                                   "\"directory\":\"../etc\"}";
     struct manifest *m = manifest_parse(relative, sizeof relative - 1, "f.json", "/usr", &error);
     assert_non_null(m);
     assert_true(m->files.given);
     assert_string_equal(m->files.read[0], "/etc");
     assert_string_equal(m->files.read[1], "/usr");
     assert_null(m->files.read[2]);
+    assert_string_equal(m->directory, "/etc");
     assert_null(m->files.write[0]);
     manifest_unref(&m);
     m = good("{\"command\":[\"a\"]}");

@@ -1,6 +1,7 @@
 /* The sandbox: what it refuses, what it must not touch, and what it says on kernels that have less than this one. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -241,12 +242,22 @@ static void test_versions(void **state)
 
 /* ---- the files of one function ---- */
 
+/* Without a link on the way, as a manifest's paths are once it is read. */
+static void here(char path[PATH_MAX], const char *name)
+{
+    EXPECT(getcwd(path, PATH_MAX) != NULL && strlen(path) + 1 + strlen(name) < PATH_MAX);
+    strcat(strcat(path, "/"), name);
+}
+
 static void may_touch(unsigned abi)
 {
-    char *const read[] = {"/proc/self/cwd/in", NULL}, *const write[] = {"/proc/self/cwd/out", "/proc/self/cwd/file",
-                                                                        NULL};
+    char in[PATH_MAX], out[PATH_MAX], one[PATH_MAX];
+    char *const read[] = {in, NULL}, *const write[] = {out, one, NULL};
     const struct sandbox_files files = {.abi = abi, .read = read, .write = write, .folders = {"/no/such"}};
     struct error error;
+    here(in, "in");
+    here(out, "out");
+    here(one, "file");
     EXPECT(mkdir("in", 0700) == 0 && mkdir("out", 0700) == 0 && mkdir("out/a", 0700) == 0 && mkdir("else", 0700) == 0);
     make_file("in/file");
     make_file("else/file");
@@ -259,6 +270,10 @@ static void may_touch(unsigned abi)
     REFUSED(open("in/new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), EACCES);
     REFUSED(open("else/file", O_RDONLY | O_CLOEXEC), EACCES);
     REFUSED(unlink("else/file"), EACCES);
+    EXPECT(link("else/file", "out/link") == -1);
+    EXPECT(symlink("../else", "out/else") == 0);
+    REFUSED(open("out/else/file", O_RDONLY | O_CLOEXEC), EACCES);
+    EXPECT(unlink("out/else") == 0);
     EXPECT(open("file", O_RDWR | O_CLOEXEC) != -1);
     EXPECT(open("/etc/passwd", O_RDONLY | O_CLOEXEC) != -1);
     EXPECT(open("/dev/null", O_RDWR | O_CLOEXEC) != -1);
@@ -305,6 +320,37 @@ static void says_what_is_missing(void)
     EXPECT(strcmp(error.text, "files: /no/such: No such file or directory") == 0);
 }
 
+/* A function that may write above a path of its own could make it a link to wherever it wants to be the next time. */
+static void led_astray(const char *name, bool as_folder)
+{
+    char path[PATH_MAX];
+    char *const none[] = {NULL}, *const named[] = {path, NULL};
+    const struct sandbox_files files = {
+        .abi = landlock_abi(), .read = as_folder ? none : named, .write = none, .folders = {as_folder ? path : NULL}};
+    struct error error = {""};
+    here(path, name);
+    EXPECT(sandbox_files_ruleset(&files, "/bin/true", &error) == -1);
+    EXPECT(strstr(error.text, strerror(ELOOP)) != NULL);
+}
+
+static void follows_no_link(void)
+{
+    EXPECT(symlink("/", "root") == 0);
+    for (int i = 0; i < 2; i++) {
+        led_astray("root", i);
+        led_astray("root/root", i);
+    }
+    EXPECT(unlink("root") == 0);
+}
+
+static void test_files_moved(void **state)
+{
+    (void)state;
+    if (landlock_abi() == 0)
+        skip();
+    in_child(follows_no_link);
+}
+
 static void test_files_missing(void **state)
 {
     (void)state;
@@ -337,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_files_missing),
+        cmocka_unit_test(test_files_moved),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

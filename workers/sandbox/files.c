@@ -23,25 +23,29 @@ struct making {
     struct error *error;
 };
 
-static int give(struct making *making, const char *path, uint64_t rights)
+typedef int allowing(int ruleset, uint64_t handled, const char *path, uint64_t rights);
+
+static int give(struct making *making, allowing *allow, const char *path, uint64_t rights)
 {
-    if (landlock_allow(making->ruleset, making->rights.files, path, rights) == 0)
+    if (allow(making->ruleset, making->rights.files, path, rights) == 0)
         return 0;
     return error_set(making->error, "files: %s: %s", path, strerror(errno));
 }
 
 /* Gives what is there, and does not mind what is not (or is behind a folder that its user may not enter). */
-static int give_if(struct making *making, const char *path, uint64_t rights)
+static int give_if(struct making *making, allowing *allow, const char *path, uint64_t rights)
 {
-    if (path == NULL || give(making, path, rights) == 0)
+    if (path == NULL || give(making, allow, path, rights) == 0)
         return 0;
     return errno == ENOENT || errno == EACCES || errno == ENOTDIR ? 0 : -1;
 }
 
+/* What the manifest names may lie where the function itself may write: then it could make a link of it that leads
+ * to wherever it wants to be, the next time. */
 static int give_all(struct making *making, char *const *paths, uint64_t rights)
 {
     for (; *paths != NULL; paths++)
-        if (give(making, *paths, rights) == -1)
+        if (give(making, landlock_allow_real, *paths, rights) == -1)
             return -1;
     return 0;
 }
@@ -49,10 +53,10 @@ static int give_all(struct making *making, char *const *paths, uint64_t rights)
 static int give_system(struct making *making)
 {
     for (unsigned i = 0; i < SYSTEM_FOLDERS; i++)
-        if (give_if(making, system_folders[i], landlock_read) == -1)
+        if (give_if(making, landlock_allow, system_folders[i], landlock_read) == -1)
             return -1;
     for (unsigned i = 0; i < SYSTEM_DEVICES; i++)
-        if (give_if(making, system_devices[i], landlock_change) == -1)
+        if (give_if(making, landlock_allow, system_devices[i], landlock_change) == -1)
             return -1;
     return 0;
 }
@@ -60,9 +64,10 @@ static int give_system(struct making *making)
 static int give_own(struct making *making, const struct sandbox_files *files, const char *program)
 {
     for (unsigned i = 0; i < SANDBOX_FOLDERS; i++)
-        if (give_if(making, files->folders[i], landlock_read) == -1)
+        if (give_if(making, landlock_allow_real, files->folders[i], landlock_read) == -1)
             return -1;
-    if (give_if(making, files->shared, landlock_change) == -1 || give_if(making, program, landlock_read) == -1)
+    if (give_if(making, landlock_allow_real, files->shared, landlock_change) == -1 ||
+        give_if(making, landlock_allow, program, landlock_read) == -1)
         return -1;
     return 0;
 }

@@ -11,7 +11,7 @@
 
 enum { SANDBOX_FOLDERS = 4 };
 
-/* Paths are absolute. */
+/* Paths are absolute, and without a symbolic link on the way: with one, nothing starts. */
 struct sandbox_files {
     unsigned abi;                         /* the kernel's */
     char *const *read, *const *write;     /* named by the manifest, NULL-terminated; all must be there */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -58,11 +59,12 @@ int landlock_ruleset(const struct landlock_rights *rights)
     return (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof ruleset, 0);
 }
 
-int landlock_allow(int ruleset, uint64_t handled, const char *path, uint64_t rights)
+/* Takes fd. */
+static int allow(int ruleset, uint64_t handled, int fd, uint64_t rights)
 {
     struct stat status;
-    struct landlock_path_beneath_attr below = {.parent_fd = open(path, O_PATH | O_CLOEXEC)};
-    int fd = below.parent_fd, result = -1;
+    struct landlock_path_beneath_attr below = {.parent_fd = fd};
+    int result = -1;
     if (fd == -1)
         return -1;
     if (fstat(fd, &status) == 0) {
@@ -75,6 +77,17 @@ int landlock_allow(int ruleset, uint64_t handled, const char *path, uint64_t rig
     fd_close(&fd);
     errno = kept;
     return result;
+}
+
+int landlock_allow(int ruleset, uint64_t handled, const char *path, uint64_t rights)
+{
+    return allow(ruleset, handled, open(path, O_PATH | O_CLOEXEC), rights);
+}
+
+int landlock_allow_real(int ruleset, uint64_t handled, const char *path, uint64_t rights)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+    return allow(ruleset, handled, (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how), rights);
 }
 
 int landlock_enter(int ruleset)

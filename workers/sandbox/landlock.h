@@ -36,6 +36,8 @@ int landlock_ruleset(const struct landlock_rights *);
 /* Gives `rights`, as far as the ruleset handles them (`handled`), back below `path`, which may be a file. -1 with
  * errno. */
 int landlock_allow(int ruleset, uint64_t handled, const char *path, uint64_t rights);
+/* The same of a path that leads there by itself: a link on the way is an error (ELOOP). */
+int landlock_allow_real(int ruleset, uint64_t handled, const char *path, uint64_t rights);
 /* From here on. Async-signal-safe; 0, or -1 with errno. */
 int landlock_enter(int ruleset);
 
