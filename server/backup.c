@@ -22,7 +22,7 @@ static void watch_signals(void)
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
     signal(SIGQUIT, on_signal);
-    signal(SIGXFSZ, SIG_IGN); /* EFBIG is an error like others */
+    signal(SIGXFSZ, SIG_IGN);                 /* EFBIG is an error like others */
     if (signal(SIGHUP, on_signal) == SIG_IGN) /* nohup */
         signal(SIGHUP, SIG_IGN);
 }

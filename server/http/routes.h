@@ -15,7 +15,7 @@ enum route_body {
 enum {
     ROUTE_ANY_TOKEN = 0x100, /* whatever its scopes */
     ROUTE_PUBLIC = 0x200,    /* no token either */
-    ROUTE_FREE = 0x400      /* the same, as often as one likes */
+    ROUTE_FREE = 0x400       /* the same, as often as one likes */
 };
 
 struct route {

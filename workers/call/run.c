@@ -32,8 +32,8 @@ static int run(char **command)
     return error == ENOENT ? NOT_FOUND : NOT_RUNNABLE;
 }
 
-/* What the lock was acquired with, as the words of its release: when a ttl is over, another may hold it, and releasing a
- * semaphore without a token would let one more in. */
+/* What the lock was acquired with, as the words of its release: when a ttl is over, another may hold it, and releasing
+ * a semaphore without a token would let one more in. */
 struct release {
     char token[24];
     char *words[2];
