@@ -70,35 +70,36 @@ begins_with() {
     return 1
 }
 
+# There are two thousand includes: what is done for each starts no process, and answers in REPLY.
+
 # The key of `may` for a file: its layer.
 layer_of() {
     case $1 in
-    workers/*) echo workers ;;
-    server/*/*) echo "${1%"/${1#server/*/}"}" ;;
-    *) echo server ;;
+    workers/*) REPLY=workers ;;
+    server/*/*) REPLY=${1%"/${1#server/*/}"} ;;
+    *) REPLY=server ;;
     esac
 }
 
 # The file that `#include "NAME"` in FILE means, relative to the root; as the compiler looks for it.
 # What cannot be found is generated: then its name says whose it is, or it is the folder's own.
 resolve() {
-    local file=$1 name=$2 candidate
-    for candidate in "${file%/*}/$name" "server/$name" "workers/$name" "$name"; do
-        if [[ -e $candidate ]]; then
-            realpath --relative-to=. "$candidate"
-            return
-        fi
+    local file=$1 name=$2
+    for REPLY in "${file%/*}/$name" "server/$name" "workers/$name" "$name"; do
+        [[ ! -e $REPLY ]] || break
     done
-    if [[ $name == */* && -d server/${name%%/*} ]]; then
-        echo "server/$name"
-    else
-        echo "${file%/*}/$name"
+    if [[ ! -e $REPLY && $name == */* && -d server/${name%%/*} ]]; then
+        REPLY=server/$name
+    elif [[ ! -e $REPLY ]]; then
+        REPLY=${file%/*}/$name
     fi
+    [[ $REPLY != *..* ]] || REPLY=$(realpath --canonicalize-missing --relative-to=. "$REPLY")
 }
 
 check_include() {
     local file=$1 line=$2 name target layer rule
-    name=$(sed -E 's/^[^<"]*[<"]([^>"]*)[>"].*/\1/' <<<"$line")
+    [[ $line =~ [\<\"]([^\>\"]*) ]]
+    name=${BASH_REMATCH[1]}
     for rule in "${only_in[@]}"; do
         if [[ $name == "${rule%%=*}" ]] && ! begins_with "$file" "${rule#*=}"; then
             complain "$file includes <$name>, which only ${rule#*=} may"
@@ -108,8 +109,10 @@ check_include() {
         complain "$file includes $name: plugin authors get <stddef.h> and <stdint.h>, nothing else"
     fi
     [[ $line == *'"'*'"'* ]] || return 0
-    target=$(resolve "$file" "$name")
-    layer=$(layer_of "$file")
+    resolve "$file" "$name"
+    target=$REPLY
+    layer_of "$file"
+    layer=$REPLY
     if [[ -z ${may[$layer]:-} ]]; then
         complain "$file: there are no rules for the folder $layer; add it to tests/process/layers.sh"
     elif ! begins_with "$target" "${may[$layer]}"; then
