@@ -55,7 +55,7 @@ function updateTile(tile, worker) {
     attribute(part(tile, "job"), "href", worker.job ? `#/jobs/${worker.job}` : null);
     attribute(part(tile, "job"), "class", worker.job ? `job-mark tint-${tint(worker.job)}` : null);
     text(part(tile, "item"), worker.job
-        ? ` item ${format.count(worker.item)}${worker.attempt > 1 ? `, attempt ${worker.attempt}` : ""}`
+        ? `item ${format.count(worker.item)}${worker.attempt > 1 ? `, attempt ${worker.attempt}` : ""}`
         : isBusy(worker) ? "what this token may not see" : "nothing to do");
     text(part(tile, "waits"), worker.waiting_for ? `waits for ${worker.waiting_for}` : "");
     const since = Date.parse(worker.since);
