@@ -62,7 +62,7 @@ static bool tried_again(const struct job *job, const struct attempt_end *end)
     return end->attempt < job->view.options.max_attempts && !job->stopping && end->failure != FAILURE_CANCELLED;
 }
 
-static void record(struct core *core, struct job *job, uint32_t index, const struct attempt_end *end)
+static void record(struct core *core, struct job *job, uint32_t index, const struct attempt_end *end, bool again)
 {
     struct store_op *op = store_write_add(turn_current(core)->write, STORE_ATTEMPT_PUT, job->view.seq);
     op->first = index;
@@ -76,7 +76,7 @@ static void record(struct core *core, struct job *job, uint32_t index, const str
                                           .ended_ms = core->ports.wall_ms(core->ports.context)};
     snprintf(op->attempt->message, sizeof op->attempt->message, "%s", end->message);
     core->counters.attempts_failed[end->failure]++;
-    journal_failed(core, job, index, end, tried_again(job, end));
+    journal_failed(core, job, index, end, again);
     job_touch(core, job);
 }
 
@@ -92,7 +92,8 @@ void attempt_record(struct core *core, struct job *job, uint32_t index, const st
                                  .message = message,
                                  .started_ms = worker->since_ms,
                                  .attempt = worker->attempt,
-                                 .worker = worker});
+                                 .worker = worker},
+           false);
 }
 
 static int64_t backoff_ns(const struct job *job, uint32_t index, uint32_t failures)
@@ -134,8 +135,9 @@ static void finish(struct core *core, struct job *job, uint32_t index, const str
 
 void attempt_failed(struct core *core, struct job *job, uint32_t index, const struct attempt_end *end)
 {
-    record(core, job, index, end);
-    if (!tried_again(job, end)) {
+    bool again = tried_again(job, end);
+    record(core, job, index, end, again);
+    if (!again) {
         finish(core, job, index, end);
         return;
     }
@@ -153,9 +155,9 @@ void attempt_interrupted(struct core *core, struct job *job, uint32_t index, uin
                               .started_ms = started_ms,
                               .attempt = attempt,
                               .worker = worker};
-    record(core, job, index, &end);
-    struct item_trouble *trouble = trouble_get(job, index);
-    if (++trouble->interrupted >= INTERRUPTED_MAX) {
+    bool given_up = ++trouble_get(job, index)->interrupted >= INTERRUPTED_MAX;
+    record(core, job, index, &end, !given_up && !job->stopping);
+    if (given_up) {
         end.message = "was running each time the service died";
         finish(core, job, index, &end);
     } else if (job->stopping) {
@@ -176,7 +178,8 @@ void attempt_stopped(struct core *core, struct job *job, uint32_t index, uint32_
                                  .message = "the service was stopped while it ran",
                                  .started_ms = started_ms,
                                  .attempt = attempt,
-                                 .worker = worker});
+                                 .worker = worker},
+           !job->stopping);
     ranges_add(&job->ready, index, 1);
 }
 

@@ -1,6 +1,13 @@
 /* The engine's core: its pure parts, each rule by itself, and thousands of random lives (engine_sim). */
 #include "engine_sim.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
 #include "engine/lines.h"
 
 static struct sim sim;
@@ -741,11 +748,41 @@ static void slices_grow_with_fast_items_only(void **state)
     assert_int_equal(sim.core.counters.slices - slices, 40);
 }
 
+static int log_file, real_stderr;
+
+/* What is logged from here on… */
+static void catch_log(void)
+{
+    log_setup("sim", LOG_WARNING, LOG_TEXT);
+    log_file = memfd_create("log", MFD_CLOEXEC);
+    real_stderr = dup(STDERR_FILENO);
+    assert_int_not_equal(dup2(log_file, STDERR_FILENO), -1);
+}
+
+/* …has `again=true` so often, and `again=false`. */
+static void expect_again(unsigned yes, unsigned no)
+{
+    static char text[65536];
+    unsigned found[2] = {0};
+    dup2(real_stderr, STDERR_FILENO);
+    fd_close(&real_stderr);
+    log_setup("sim", LOG_ERROR, LOG_TEXT);
+    ssize_t length = pread(log_file, text, sizeof text - 1, 0);
+    fd_close(&log_file);
+    assert_true(length >= 0);
+    text[length] = '\0';
+    for (const char *at = text; (at = strstr(at, " again=")); at++)
+        found[strncmp(at, " again=true", 11) == 0]++;
+    assert_int_equal(found[true], yes);
+    assert_int_equal(found[false], no);
+}
+
 static void an_item_that_takes_the_service_down_is_given_up(void **state)
 {
     (void)state;
     const char *items[] = {"[0,5000]", "[0,0]"};
     struct sim_ask *ask = sim_submission(&sim, sim_items(0, 2, 2, items, 0), JOB_MAP);
+    catch_log();
     int64_t seq = sim_accept(&sim, ask);
     for (int i = 0; i < 3; i++) {
         sim_run(&sim, 300);
@@ -757,6 +794,7 @@ static void an_item_that_takes_the_service_down_is_given_up(void **state)
     assert_int_equal(view.counts.succeeded, 1);
     expect_line(seq, 0, "\"type\":\"interrupted\"");
     assert_int_equal(sim_attempts(&sim, seq, 0, FAILURE_INTERRUPTED), 3);
+    expect_again(2, 1);
 }
 
 /* As the supervisor marks the board when all are gone. */
@@ -776,12 +814,14 @@ static void stops_on_purpose_give_no_item_up(void **state)
     const char *items[] = {"[0,5000]"};
     struct sim_ask *ask = sim_submission(&sim, sim_items(0, 1, 1, items, 0), JOB_MAP);
     int64_t seq = sim_accept(&sim, ask);
+    catch_log();
     for (int i = 0; i < 5; i++) {
         sim_run(&sim, 300);
         stop_on_purpose();
     }
     assert_int_equal(sim_end(&sim, seq, 9000).state, JOB_SUCCEEDED);
     assert_int_equal(sim_attempts(&sim, seq, 0, FAILURE_INTERRUPTED), 5);
+    expect_again(5, 0);
 }
 
 /* The board of a dead worker says what ran; once that has been judged, a restart must not charge it again. */
