@@ -2,6 +2,7 @@
  * readers beside a writer, checkpoints. */
 #include "store_kit.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -12,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/backup.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
 
@@ -202,6 +204,92 @@ static void an_old_database_is_brought_up_to_date(void **state)
         store_close(&kit.store);
         kit_remove_directory(kit.directory);
     }
+}
+
+static bool go_on(void *until, int64_t done, int64_t total)
+{
+    (void)total;
+    return until == NULL || done < *(const int64_t *)until;
+}
+
+static enum store_backup_end back_up(const char *directory, const char *file, int64_t *until)
+{
+    struct error error = {""};
+    struct store_backup backup = {.directory = directory, .file = file, .go_on = go_on, .context = until};
+    enum store_backup_end end = store_backup(&backup, &error);
+    if (end != BACKUP_DONE && end != BACKUP_STOPPED)
+        fail_msg("%s", error.text);
+    return end;
+}
+
+/* Before an update is just when people make one: with the new program, too. */
+static void an_old_database_can_be_backed_up(void **state)
+{
+    (void)state;
+    for (int version = 1; version < schema_version; version++) {
+        struct kit kit = {.store = NULL};
+        char file[128];
+        kit_make_directory(kit.directory);
+        kit_path(&kit, "copy.db", file);
+        make_old(&kit, version);
+        assert_int_equal(back_up(kit.directory, file, NULL), BACKUP_DONE);
+        kit_remove_directory(kit.directory);
+    }
+}
+
+/* Puts a file where the memory of an object would be. */
+static void put_memory(const struct kit *kit, const char *name, size_t bytes)
+{
+    char path[128];
+    kit_path(kit, "objects", path);
+    assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+    kit_path(kit, name, path);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (size_t i = 0; i < bytes; i += 1024)
+        assert_int_equal(fwrite(memset((char[1024]){0}, 'm', 1024), 1024, 1, file), 1);
+    fclose(file);
+}
+
+static void remove_memory(const struct kit *kit, const char *name)
+{
+    char path[128];
+    kit_path(kit, name, path);
+    unlink(path);
+    kit_path(kit, "objects", path);
+    rmdir(path);
+}
+
+/* It is in a backup that no start has unpacked, or not to its end: not in files yet. */
+static void a_backup_of_a_backup_keeps_the_memory(void **state)
+{
+    struct kit *kit = *state, other = {.store = NULL}, last = {.store = NULL};
+    char file[128];
+    put_memory(kit, "objects/arrays-a.1", 4096);
+    kit_make_directory(other.directory);
+    kit_path(&other, "poold.db", file);
+    assert_int_equal(back_up(kit->directory, file, NULL), BACKUP_DONE);
+    put_memory(&other, "objects/arrays-a.1", 1024); /* as a start that was cut off has left it */
+    kit_make_directory(last.directory);
+    kit_path(&last, "poold.db", file);
+    assert_int_equal(back_up(other.directory, file, NULL), BACKUP_DONE);
+    ask_person(&last, "SELECT name, length(bytes) FROM backup_file", "arrays-a.1|4096");
+    remove_memory(kit, "objects/arrays-a.1");
+    remove_memory(&other, "objects/arrays-a.1");
+    kit_remove_directory(other.directory);
+    kit_remove_directory(last.directory);
+}
+
+static void a_backup_can_be_stopped_within_the_memory(void **state)
+{
+    struct kit *kit = *state;
+    char file[128];
+    int64_t until = 8 << 20;
+    put_memory(kit, "objects/arrays-a.1", 32 << 20);
+    kit_path(kit, "copy.db", file);
+    assert_int_equal(back_up(kit->directory, file, &until), BACKUP_STOPPED);
+    assert_int_equal(access(file, F_OK), -1);
+    remove_memory(kit, "objects/arrays-a.1");
 }
 
 static void put_lines(struct store_write *write, uint32_t position, uint32_t first, uint32_t count, const char *lines)
@@ -548,6 +636,9 @@ int main(void)
         cmocka_unit_test(what_cannot_be_opened_says_why),
         TEST(a_fresh_database_has_all_migrations_and_one_step_each),
         TEST(an_old_database_is_brought_up_to_date),
+        cmocka_unit_test(an_old_database_can_be_backed_up),
+        TEST(a_backup_of_a_backup_keeps_the_memory),
+        TEST(a_backup_can_be_stopped_within_the_memory),
         TEST(people_read_item_results),
         TEST(people_read_cancelled_ranges),
         TEST(people_read_objects),

@@ -43,13 +43,18 @@ static int64_t used_bytes(sqlite3 *db)
     return pages * sqlite_query_integer(db, "PRAGMA page_size");
 }
 
+static void watch(struct copying *c, sqlite3 *db)
+{
+    sqlite3_progress_handler(db, LOOK_STEPS, look, c);
+}
+
 static int vacuum(struct copying *c, sqlite3 *db)
 {
     sqlite3_stmt *statement = NULL;
     int result = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &statement, NULL);
     if (result == SQLITE_OK) {
         sqlite3_bind_text(statement, 1, c->copy->copy, -1, SQLITE_STATIC);
-        sqlite3_progress_handler(db, LOOK_STEPS, look, c);
+        watch(c, db);
         result = sqlite3_step(statement);
     }
     sqlite3_finalize(statement);
@@ -66,7 +71,7 @@ static enum store_backup_end copy_from(struct copying *c, sqlite3 *db)
     }
     if (sqlite_execute(db, "PRAGMA synchronous = OFF", c->error) != 0)
         return BACKUP_IO;
-    c->total = used_bytes(db);
+    c->total = used_bytes(db) + sqlite_files_bytes(c->copy->files);
     int result = vacuum(c, db);
     if (c->stopped)
         return BACKUP_STOPPED;
@@ -93,11 +98,15 @@ static enum store_backup_end complete(struct copying *c)
     if (db == NULL)
         return BACKUP_IO;
     int result = sqlite_execute(db, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", c->error);
+    watch(c, db);
     if (result == 0)
         result = sqlite_pack_files(db, c->copy->files, c->error);
+    sqlite3_progress_handler(db, 0, NULL, NULL);
     c->copy->jobs = sqlite_query_integer(db, "SELECT count(*) FROM job WHERE deleted = 0");
     sqlite3_close(db);
     c->copy->bytes = size_of(c->copy->copy);
+    if (c->stopped)
+        return BACKUP_STOPPED;
     return result == 0 ? BACKUP_DONE : BACKUP_IO;
 }
 

@@ -3,7 +3,10 @@
  * Only a backup has the table: the first start on one takes the files out and drops it. Files are taken as they are,
  * those of deleted objects with them (objects/mapped.c knows what to do with them). An object that was made or deleted
  * while the database was copied may have a row and no file: then it is dropped from the copy, as the service has
- * dropped it. */
+ * dropped it.
+ *
+ * A copy of a backup that was not (or not wholly) unpacked has the table already, and all files in it. One of a
+ * database that is older than objects (schema 1) has no table of theirs. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +36,27 @@ static const char drop_fileless[] =
     "WHERE f.name IN (wanted, wanted || '.deleted'))";
 static const char select_parts[] = "SELECT name, first, bytes FROM backup_file ORDER BY name, first";
 
+static bool has_table(sqlite3 *db, const char *name)
+{
+    char sql[96];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_schema WHERE name = '%s'", name);
+    return sqlite_query_integer(db, sql) == 1;
+}
+
 /* ---- into a backup ---- */
+
+int64_t sqlite_files_bytes(const char *folder)
+{
+    DIR *files = opendir(folder);
+    struct stat file;
+    int64_t bytes = 0;
+    for (struct dirent *entry; files != NULL && (entry = readdir(files)) != NULL;)
+        if (fstatat(dirfd(files), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(file.st_mode))
+            bytes += file.st_size;
+    if (files != NULL)
+        closedir(files);
+    return bytes;
+}
 
 static int pack_part(sqlite3_stmt *insert, const char *name, int64_t first, const char *bytes, ssize_t length)
 {
@@ -78,6 +101,8 @@ static int pack_folder(sqlite3 *db, DIR *files, struct error *error)
 
 int sqlite_pack_files(sqlite3 *db, const char *folder, struct error *error)
 {
+    if (has_table(db, "backup_file"))
+        return 0;
     DIR *files = opendir(folder);
     if (files == NULL && errno != ENOENT)
         return error_set(error, "%s: %s", folder, strerror(errno));
@@ -86,7 +111,7 @@ int sqlite_pack_files(sqlite3 *db, const char *folder, struct error *error)
         result = pack_folder(db, files, error);
     if (files != NULL)
         closedir(files);
-    return result == 0 ? sqlite_execute(db, drop_fileless, error) : result;
+    return result == 0 && has_table(db, "object") ? sqlite_execute(db, drop_fileless, error) : result;
 }
 
 /* ---- and out of it ---- */
@@ -157,7 +182,7 @@ static int unpack_rows(sqlite3 *db, struct unpacking *u)
 int sqlite_unpack_files(sqlite3 *db, const char *folder, struct error *error)
 {
     struct unpacking u = {.folder = folder, .fd = -1, .error = error};
-    if (sqlite_query_integer(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'backup_file'") != 1)
+    if (!has_table(db, "backup_file"))
         return 0;
     if (mkdir(folder, 0700) == -1 && errno != EEXIST)
         return error_set(error, "%s: %s", folder, strerror(errno));
