@@ -84,3 +84,11 @@ ssize_t fd_read_file(const char *path, char *text, size_t size)
     fd_close(&fd);
     return (ssize_t)length;
 }
+
+int fd_sync_path(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int result = fd == -1 ? -1 : fsync(fd);
+    fd_close(&fd);
+    return result;
+}

@@ -17,5 +17,7 @@ int fd_stream_pair(int fds[2], int buffer);
 /* Reads a whole small file into `text` (NUL-terminated, cut at size - 1); a FIFO is not waited for. Bytes, or -1 with
  * errno. */
 ssize_t fd_read_file(const char *path, char *text, size_t size);
+/* What a file holds, or what names a directory has, is on disk afterwards. 0, or -1 with errno. */
+int fd_sync_path(const char *path);
 
 #endif

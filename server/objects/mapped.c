@@ -152,14 +152,9 @@ int mapped_restore(struct mapped *mapped, const char *folder, const char *name, 
     return result;
 }
 
-static int sync_path(const char *path, int flags, struct error *error)
+static int sync_path(const char *path, struct error *error)
 {
-    int fd = open(path, flags | O_CLOEXEC);
-    int result = fd == -1 ? -1 : fsync(fd);
-    if (result != 0)
-        error_set(error, "%s: %s", path, strerror(errno));
-    fd_close(&fd);
-    return result;
+    return fd_sync_path(path) == 0 ? 0 : error_set(error, "%s: %s", path, strerror(errno));
 }
 
 int mapped_settle(const struct mapped *mapped, struct error *error)
@@ -168,9 +163,9 @@ int mapped_settle(const struct mapped *mapped, struct error *error)
         return 0;
     char *folder = strndup(mapped->path, (size_t)(strrchr(mapped->path, '/') - mapped->path));
     CHECK(folder != NULL, "out of memory for a path");
-    int result = sync_path(mapped->path, O_RDONLY, error);
+    int result = sync_path(mapped->path, error);
     if (result == 0)
-        result = sync_path(folder, O_RDONLY | O_DIRECTORY, error);
+        result = sync_path(folder, error);
     free(folder);
     return result;
 }

@@ -48,15 +48,24 @@ static void folder_of(const char *file, char folder[PATH_MAX])
     snprintf(folder, PATH_MAX, "%.*s", length > 0 ? (int)length : 2, length > 0 ? file : "./");
 }
 
-/* The very database, its WAL, its lock: a slip of the hand that would be the end of the service's data. */
+static bool is_same(const char *folder, const char *other)
+{
+    struct stat here, there;
+    return stat(folder, &there) == 0 && stat(other, &here) == 0 && here.st_ino == there.st_ino &&
+           here.st_dev == there.st_dev;
+}
+
+/* The very database, its WAL, its lock: a slip of the hand that would be the end of the service's data. And among the
+ * files that are packed a copy would pack itself, without end. */
 static bool is_own(const char *file, const char *directory)
 {
     static const char *const names[] = {"poold.db", "poold.db-wal", "poold.db-shm", "lock", "scoreboard", "address"};
-    char folder[PATH_MAX];
-    struct stat here, there;
+    char folder[PATH_MAX], files[PATH_MAX];
     folder_of(file, folder);
-    if (stat(folder, &there) == -1 || stat(directory, &here) == -1 || here.st_ino != there.st_ino ||
-        here.st_dev != there.st_dev)
+    snprintf(files, sizeof files, "%s/" STORE_FILES, directory);
+    if (is_same(folder, files))
+        return true;
+    if (!is_same(folder, directory))
         return false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name_in(file), names[i]) == 0)
@@ -127,24 +136,16 @@ static bool on_progress(void *context, int64_t done, int64_t total)
 /* ---- done ---- */
 
 /* The name is on disk only after its folder is. */
-static int sync_folder(const char *file)
-{
-    char folder[PATH_MAX];
-    folder_of(file, folder);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = fd == -1 ? -1 : fsync(fd);
-    fd_close(&fd);
-    return result;
-}
-
 static enum store_backup_end publish(const struct target *target, struct error *error)
 {
     const char *file = target->backup->file;
+    char folder[PATH_MAX];
+    folder_of(file, folder);
     if (fsync(target->fd) == -1)
         return cannot(error, BACKUP_IO, target->partial);
     if (rename(target->partial, file) == -1)
         return cannot(error, BACKUP_CANNOT_CREATE, file);
-    return sync_folder(file) == 0 ? BACKUP_DONE : cannot(error, BACKUP_IO, file);
+    return fd_sync_path(folder) == 0 ? BACKUP_DONE : cannot(error, BACKUP_IO, file);
 }
 
 static enum store_backup_end fill(struct target *target, const char *database, struct store_backup *backup,

@@ -209,6 +209,7 @@ def wrong_places(binary):
         for own in "poold.db", "poold.db-wal", "lock":
             refused(house, os.path.join(data_of(house), own), CANNOT_CREATE, "the service's own file")
             refused(house, own, CANNOT_CREATE, "the service's own file", cwd=data_of(house))
+        refused(house, os.path.join(data_of(house), "objects", "x"), CANNOT_CREATE, "the service's own file")
         with open(here + ".partial", "w", encoding="ascii") as other:
             fcntl.flock(other, fcntl.LOCK_EX)
             done = subprocess.run([binary, "--backup", here, "--data", data_of(house)], capture_output=True, text=True,

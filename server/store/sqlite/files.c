@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "store/sqlite/sqlite.h"
+#include "store/sqlite/sqlite_backup.h"
 
 #define PART_BYTES (1 << 20)
 
@@ -179,14 +180,18 @@ static int unpack_rows(sqlite3 *db, struct unpacking *u)
     return end_file(u) == 0 ? result : -1;
 }
 
-int sqlite_unpack_files(sqlite3 *db, const char *folder, struct error *error)
+/* What is in the folder, and the folder itself, must be on disk before the table goes. */
+int sqlite_unpack_files(sqlite3 *db, const char *directory, struct error *error)
 {
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s/" STORE_FILES, directory);
     struct unpacking u = {.folder = folder, .fd = -1, .error = error};
     if (!has_table(db, "backup_file"))
         return 0;
     if (mkdir(folder, 0700) == -1 && errno != EEXIST)
         return error_set(error, "%s: %s", folder, strerror(errno));
-    if (unpack_rows(db, &u) != 0 || sqlite_sync_directory(folder, error) != 0)
+    if (unpack_rows(db, &u) != 0 || sqlite_sync_directory(folder, error) != 0 ||
+        sqlite_sync_directory(directory, error) != 0)
         return -1;
     log_event(LOG_INFO, "store.backup_restored", "files=%u", u.files);
     return sqlite_execute(db, "DROP TABLE backup_file", error);

@@ -2,8 +2,6 @@
  *
  * Any thread may open; a connection is then used by one thread at a time (NOMUTEX). */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +12,6 @@
 #include "base/check.h"
 #include "base/fd.h"
 #include "store/sqlite/sqlite.h"
-#include "store/sqlite/sqlite_backup.h"
 
 #define WRITER_CACHE_KIB 8192
 #define READER_CACHE_KIB 2048
@@ -115,19 +112,7 @@ void sqlite_disconnect(sqlite3 *db, sqlite3_stmt **statements, int count)
 
 int sqlite_sync_directory(const char *directory, struct error *error)
 {
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = fd < 0 ? -1 : fsync(fd);
-    if (result != 0)
-        error_set(error, "cannot sync %s: %s", directory, strerror(errno));
-    fd_close(&fd);
-    return result;
-}
-
-static int unpack(struct sqlite_store *store, const char *directory, struct error *error)
-{
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%s/" STORE_FILES, directory);
-    return sqlite_unpack_files(store->db, folder, error);
+    return fd_sync_path(directory) == 0 ? 0 : error_set(error, "cannot sync %s: %s", directory, strerror(errno));
 }
 
 /* Page size and auto_vacuum count only before the first table; WAL comes after them. */
@@ -143,7 +128,7 @@ static int set_up(struct sqlite_store *store, const char *directory, struct erro
         return -1;
     if (sqlite_migrate(store->db, store->read_only, error) != 0)
         return -1;
-    if (!store->read_only && unpack(store, directory, error) != 0)
+    if (!store->read_only && sqlite_unpack_files(store->db, directory, error) != 0)
         return -1;
     store->page_size = (int)sqlite_query_integer(store->db, "PRAGMA page_size");
     return store->read_only ? 0 : sqlite_sync_directory(directory, error);

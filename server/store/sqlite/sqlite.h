@@ -77,11 +77,11 @@ enum store_status sqlite_status(sqlite3 *, int result);
 /* migrate.c: brings the database to this program's schema. 0, or -1. */
 int sqlite_migrate(sqlite3 *, bool read_only, struct error *);
 
-/* files.c: the files of `folder` (which need not be there) into the backup `db`; and out of it, when it is one that no
- * start has unpacked yet. 0, or -1. */
+/* files.c: the files of `folder` (which need not be there) into the backup `db`; and out of it to its place in the data
+ * directory, when it is one that no start has unpacked yet. 0, or -1. */
 int sqlite_pack_files(sqlite3 *, const char *folder, struct error *);
 int64_t sqlite_files_bytes(const char *folder); /* about so many will be packed */
-int sqlite_unpack_files(sqlite3 *, const char *folder, struct error *);
+int sqlite_unpack_files(sqlite3 *, const char *directory, struct error *);
 
 /* job.c */
 extern const char sqlite_job_put[], sqlite_job_update[];
