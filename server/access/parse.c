@@ -1,4 +1,5 @@
 /* The token file: lines of words. */
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,8 +70,17 @@ static bool is_name(const char *text, size_t length)
 
 typedef int take_attribute(struct parse *, struct token *, char *value);
 
+/* Whoever asks from there without a token, or with a wrong one, would use up what this token may. */
+static bool is_address(const char *name)
+{
+    struct in_addr address;
+    return inet_pton(AF_INET, name, &address) == 1;
+}
+
 static int take_name(struct parse *p, struct token *token, char *value)
 {
+    if (is_address(value))
+        return fail(p, "name: that is an address, as clients without a token have it");
     if (!is_name(value, strlen(value)))
         return fail(p, "name: expected 1 to %d letters, digits, '_', '.' or '-'", TOKEN_NAME_MAX);
     strcpy(token->name, value);

@@ -136,6 +136,7 @@ static void test_errors(void **state)
         {T32 " name=", "f:1: ", names},
         {T32 " name=a/b", "f:1: ", names},
         {T32 " name=" U32 U32 "x", "f:1: ", names},
+        {T32 " name=10.0.0.5", "f:1: name: that is an address, as clients without a token have it", ""},
         {T32 " scopes=", "f:1: ", scopes},
         {T32 "\n" U32 " scopes=read,,submit", "f:2: ", scopes},
         {T32 " scopes=read,", "f:1: ", scopes},
