@@ -40,16 +40,34 @@ void storage_broken(struct core *core, const char *note)
     core->ports.storage_failed(core->ports.context);
 }
 
+/* Told once, until something could be written again: submissions may meet the full disk again and again. */
+static void storage_filled(struct core *core)
+{
+    core->storage_full = true;
+    if (!core->full_told)
+        log_event(LOG_ERROR, "storage.full", "");
+    core->full_told = true;
+}
+
+static void storage_resumed(struct core *core)
+{
+    if (!core->full_told || core->storage_full)
+        return;
+    log_event(LOG_WARNING, "storage.resumed", "");
+    core->full_told = false;
+}
+
 void core_written(struct core *core, struct store_write *write)
 {
     struct write_end *end = write->owner;
     if (write->status == STORE_IO)
         storage_broken(core, "the fate of the last commit is unknown");
-    if (write->status == STORE_FULL && !core->storage_full) {
-        core->storage_full = true;
-        log_event(LOG_ERROR, "storage.full", "");
-    }
-    end->after(core, write, end->context);
+    if (write->status == STORE_FULL)
+        storage_filled(core);
+    bool room = write->status == STORE_OK;
+    end->after(core, write, end->context); /* may free it */
+    if (room)
+        storage_resumed(core);
 }
 
 /* Frees what write_for made. */
@@ -225,8 +243,6 @@ static void turn_written(struct core *core, struct store_write *write, void *con
     if (turn->refused)
         return; /* kept in core->flying: storage_tick tries again, or the service ends */
     STAILQ_CONCAT(&turn->effects, &turn->replies);
-    if (core->storage_full)
-        log_event(LOG_WARNING, "storage.resumed", "");
     core->storage_full = false;
     core->flying = NULL;
     while ((effect = STAILQ_FIRST(&turn->effects))) {

@@ -148,8 +148,8 @@ struct job {
     TAILQ_ENTRY(job) timed_link;
     struct function *function; /* counted by it */
     struct client *client;     /* counted by it until it has ended, or NULL */
-    unsigned told[2], untold; /* of its failed attempts: lines in the log (1: those that are no mere error), and those
-                                 left out there */
+    /* Of its failed attempts: lines in the log (1: those that are no mere error), and those left out there. */
+    unsigned told[2], untold;
     bool trusting; /* accepted while its function was not known yet: if there turns out to be none, its items fail */
 
     struct ranges ready;     /* items nobody runs */
@@ -280,6 +280,7 @@ struct core {
     struct turn *turn;   /* being filled */
     struct turn *flying; /* at the store: one at a time, so that positions commit in order */
     bool storage_full, storage_failed;
+    bool full_told; /* in the log, and not its end yet */
     int64_t full_retry_ns;
     bool space_low;   /* under the low-water mark: nothing new */
     int64_t space_ns; /* when to look again */

@@ -268,7 +268,8 @@ struct engine_told {
 /* Blocks until the service shall end: drained, supervisor gone, or storage failed. Returns the exit status
  * (0, EX_UNAVAILABLE 69, EX_IOERR 74). */
 int engine_wait_end(struct engine *, const struct engine_told *);
-/* Joins the thread, stops the store's (store_stop), gives all requests back (on the calling thread). HTTP must ask nothing after. */
+/* Joins the thread, stops the store's (store_stop), gives all requests back (on the calling thread). HTTP must ask
+ * nothing after. */
 void engine_stop(struct engine **);
 
 #endif

@@ -542,6 +542,37 @@ static void a_deadline_answers_202_after_the_commit_only(void **state)
     assert_int_equal(sim_end(&sim, ask->r.seq, 5000).state, JOB_SUCCEEDED);
 }
 
+static int log_file, real_stderr;
+
+/* What is logged from here on… */
+static void catch_log(void)
+{
+    log_setup("sim", LOG_WARNING, LOG_TEXT);
+    log_file = memfd_create("log", MFD_CLOEXEC);
+    real_stderr = dup(STDERR_FILENO);
+    assert_int_not_equal(dup2(log_file, STDERR_FILENO), -1);
+}
+
+/* …has the one so often, and the other. */
+static void expect_logged(const char *one, unsigned ones, const char *other, unsigned others)
+{
+    static char text[65536];
+    unsigned found[2] = {0};
+    dup2(real_stderr, STDERR_FILENO);
+    fd_close(&real_stderr);
+    log_setup("sim", LOG_ERROR, LOG_TEXT);
+    ssize_t length = pread(log_file, text, sizeof text - 1, 0);
+    fd_close(&log_file);
+    assert_true(length >= 0);
+    text[length] = '\0';
+    for (const char *at = text; (at = strstr(at, one)); at++)
+        found[0]++;
+    for (const char *at = text; (at = strstr(at, other)); at++)
+        found[1]++;
+    assert_int_equal(found[0], ones);
+    assert_int_equal(found[1], others);
+}
+
 static void a_full_disk_is_told_and_survived(void **state)
 {
     (void)state;
@@ -591,6 +622,23 @@ static void a_full_disk_for_one_is_not_for_all(void **state)
     store_fail_commit(sim.store, 0, STORE_OK);
     sim_end(&sim, seq, 50000);
     sim_check_results(&sim, seq);
+}
+
+/* However many submissions meet it; and also if none but them did. */
+static void a_full_disk_is_logged_once_and_its_end(void **state)
+{
+    (void)state;
+    catch_log();
+    for (int i = 0; i < 5; i++) {
+        bool full = i < 3;
+        store_fail_commit(sim.store, full, full ? STORE_FULL : STORE_OK);
+        struct sim_ask *ask = sim_submission(&sim, sim_items(0, 1, 1, NULL, 0), JOB_MAP);
+        sim_send(ask);
+        sim_wait(&sim, ask, 100);
+        assert_int_equal(ask->r.status, full ? ENGINE_STORE_FULL : ENGINE_OK);
+        sim_run(&sim, 1500);
+    }
+    expect_logged("event=storage.full", 1, "event=storage.resumed", 1);
 }
 
 static void an_unknown_commit_ends_the_service(void **state)
@@ -748,35 +796,6 @@ static void slices_grow_with_fast_items_only(void **state)
     assert_int_equal(sim.core.counters.slices - slices, 40);
 }
 
-static int log_file, real_stderr;
-
-/* What is logged from here on… */
-static void catch_log(void)
-{
-    log_setup("sim", LOG_WARNING, LOG_TEXT);
-    log_file = memfd_create("log", MFD_CLOEXEC);
-    real_stderr = dup(STDERR_FILENO);
-    assert_int_not_equal(dup2(log_file, STDERR_FILENO), -1);
-}
-
-/* …has `again=true` so often, and `again=false`. */
-static void expect_again(unsigned yes, unsigned no)
-{
-    static char text[65536];
-    unsigned found[2] = {0};
-    dup2(real_stderr, STDERR_FILENO);
-    fd_close(&real_stderr);
-    log_setup("sim", LOG_ERROR, LOG_TEXT);
-    ssize_t length = pread(log_file, text, sizeof text - 1, 0);
-    fd_close(&log_file);
-    assert_true(length >= 0);
-    text[length] = '\0';
-    for (const char *at = text; (at = strstr(at, " again=")); at++)
-        found[strncmp(at, " again=true", 11) == 0]++;
-    assert_int_equal(found[true], yes);
-    assert_int_equal(found[false], no);
-}
-
 static void an_item_that_takes_the_service_down_is_given_up(void **state)
 {
     (void)state;
@@ -794,7 +813,7 @@ static void an_item_that_takes_the_service_down_is_given_up(void **state)
     assert_int_equal(view.counts.succeeded, 1);
     expect_line(seq, 0, "\"type\":\"interrupted\"");
     assert_int_equal(sim_attempts(&sim, seq, 0, FAILURE_INTERRUPTED), 3);
-    expect_again(2, 1);
+    expect_logged("again=true", 2, "again=false", 1);
 }
 
 /* As the supervisor marks the board when all are gone. */
@@ -821,7 +840,7 @@ static void stops_on_purpose_give_no_item_up(void **state)
     }
     assert_int_equal(sim_end(&sim, seq, 9000).state, JOB_SUCCEEDED);
     assert_int_equal(sim_attempts(&sim, seq, 0, FAILURE_INTERRUPTED), 5);
-    expect_again(5, 0);
+    expect_logged("again=true", 5, "again=false", 0);
 }
 
 /* The board of a dead worker says what ran; once that has been judged, a restart must not charge it again. */
@@ -992,6 +1011,7 @@ int main(int argc, char **argv)
         RULE(a_full_disk_is_told_and_survived),
         RULE(nobody_waits_for_room),
         RULE(a_full_disk_for_one_is_not_for_all),
+        RULE(a_full_disk_is_logged_once_and_its_end),
         RULE(an_unknown_commit_ends_the_service),
         RULE(an_apply_waits_for_a_slice_not_for_the_map),
         RULE(priorities_share_by_weight),
