@@ -129,7 +129,7 @@ static const struct option options[] = {
      .help = "Client connections at a time."},
     {.name = "max-connections-per-address", .kind = KIND_COUNT, FIELD(max_connections_per_address), .least = 1,
      .most = 1000000, .standard = "512", .value = "N",
-     .help = "The same, from one address."},
+     .help = "The same, from one address (of IPv6 one /64 network)."},
     {.name = "max-streams", .kind = KIND_COUNT, FIELD(max_streams), .least = 1, .most = 1000000, .standard = "512",
      .value = "N",
      .help = "Requests that stream or wait at a time."},

@@ -93,16 +93,13 @@ static size_t length_of(const char *sent)
     return length;
 }
 
-/* Of IPv6 the network: a host has 2^64 addresses in it to choose from. */
 static void write_address(const struct in6_addr *address, char client[CLIENT_MAX + 1])
 {
-    struct in6_addr network = *address;
     if (IN6_IS_ADDR_V4MAPPED(address)) {
         inet_ntop(AF_INET, address->s6_addr + 12, client, CLIENT_MAX + 1);
         return;
     }
-    memset(network.s6_addr + 8, 0, 8);
-    inet_ntop(AF_INET6, &network, client, CLIENT_MAX - 2);
+    inet_ntop(AF_INET6, address, client, CLIENT_MAX - 2);
     strcat(client, "/64");
 }
 

@@ -20,11 +20,17 @@
 #define LINGER_NS (5 * NS_PER_S)
 enum { BODY_RATE_MIN = 1024, RESERVE_HEAD_MS = 2000, USER_TIMEOUT_MS = 15 * 60 * 1000, PEEK_BATCH = 256 };
 
+enum { NETWORK_BYTES = 8 };
+
+/* Of IPv6 the network: a host has 2^64 addresses in it to choose from. */
 static struct in6_addr address_of(const struct sockaddr *from)
 {
     struct in6_addr address = {0};
-    if (from && from->sa_family == AF_INET6)
-        return ((const struct sockaddr_in6 *)(const void *)from)->sin6_addr;
+    if (from && from->sa_family == AF_INET6) {
+        address = ((const struct sockaddr_in6 *)(const void *)from)->sin6_addr;
+        if (!IN6_IS_ADDR_V4MAPPED(&address))
+            memset(address.s6_addr + NETWORK_BYTES, 0, sizeof address - NETWORK_BYTES);
+    }
     if (from && from->sa_family == AF_INET) {
         memset(address.s6_addr + 10, 0xff, 2);
         memcpy(address.s6_addr + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);

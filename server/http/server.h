@@ -36,7 +36,7 @@ struct connection {
     LIST_ENTRY(connection) link;
     struct http *http;
     int fd;
-    struct in6_addr address; /* IPv4 mapped */
+    struct in6_addr address; /* IPv4 mapped; of IPv6 the network: /64 */
     enum connection_phase phase;
     int64_t since_ns; /* in this phase; body: of the last progress */
     int64_t left_at;  /* body: so much had come when the peer's end was seen; -1 = it was not */

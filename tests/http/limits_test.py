@@ -3,6 +3,7 @@ and of addresses; others are not affected."""
 import argparse
 import http.client
 import socket
+import subprocess
 import sys
 import time
 
@@ -155,6 +156,31 @@ def networks(binary):
         service.stop()
 
 
+APART = ["unshare", "--net", "sh", "-c", "ip link set lo up && for a in 5::1 5::2 5::3 6::1; do "
+         "ip -6 addr add fd00:0:0:$a/64 dev lo nodad || exit 1; done && exec \"$@\"", "sh"]
+
+
+def connections(binary):
+    """Nor does it get more connections by its many addresses: in a network namespace, which has them."""
+    if subprocess.run(APART + ["true"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
+        print("no network namespaces here")
+        return
+    done = subprocess.run(APART + [sys.executable, __file__, "--poold", binary, "--apart"], check=False)
+    check(done.returncode == 0, "connections of a network")
+
+
+def connections_apart(binary):
+    with Service(binary, secret("op"), "--max-connections-per-address", "2", host="fd00:0:0:5::1") as service:
+        held = [service.client(address="fd00:0:0:5::%d" % (2 + i % 2)) for i in range(2)]
+        check([client.get("/healthz").status for client in held] == [200, 200], "two of a network")
+        other = service.client(address="fd00:0:0:6::1").get("/docs").status
+        check(other == 200, "another network", other)
+        for address in "fd00:0:0:5::1", "fd00:0:0:5::3":
+            answer = service.client(address=address).get("/docs")
+            check(answer.status == 503 and answer.type() == "overloaded", address, answer.status)
+        service.stop()
+
+
 def reload(service, tokens):
     """Limits change with the file, also for what is being held."""
     service.reload(tokens.replace("rate=2", "rate=0").replace("streams=2", "streams=9"), r"event=access\.reload tokens=4")
@@ -164,7 +190,11 @@ def reload(service, tokens):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--poold", required=True)
+    parser.add_argument("--apart", action="store_true", help="in a network namespace: only what needs that")
     options = parser.parse_args()
+    if options.apart:
+        connections_apart(options.poold)
+        return 1 if failures else 0
     tokens = "".join("%s name=%s %s\n" % (secret(name), name, limit) for name, limit in
                      (("slow", "rate=2"), ("fast", "rate=0"), ("streams", "rate=0 streams=2"), ("jobs", "rate=0 jobs=3")))
     with Service(options.poold, tokens, "--client-rate", "2", "--test-functions") as service:
@@ -178,6 +208,7 @@ def main():
         addresses(service)
         service.stop()
     networks(options.poold)
+    connections(options.poold)
     print("%d failed" % len(failures))
     return 1 if failures else 0
 
