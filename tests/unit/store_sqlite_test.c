@@ -280,6 +280,34 @@ static void a_backup_of_a_backup_keeps_the_memory(void **state)
     kit_remove_directory(last.directory);
 }
 
+/* What the start that was cut off has left may be any part of it, or of another file of that name. */
+static void a_start_on_a_backup_that_was_cut_off_is_done_again(void **state)
+{
+    struct kit *kit = *state, other = {.store = NULL};
+    char file[128];
+    struct stat memory;
+    put_memory(kit, "objects/arrays-a.1", 4096);
+    put_memory(kit, "objects/arrays-b.2", 3 << 20);
+    kit_make_directory(other.directory);
+    kit_path(&other, "poold.db", file);
+    assert_int_equal(back_up(kit->directory, file, NULL), BACKUP_DONE);
+    put_memory(&other, "objects/arrays-a.1", 8192);
+    put_memory(&other, "objects/arrays-b.2", 1024);
+    kit_reopen(&other, false);
+    kit_path(&other, "objects/arrays-a.1", file);
+    assert_true(stat(file, &memory) == 0 && memory.st_size == 4096);
+    kit_path(&other, "objects/arrays-b.2", file);
+    assert_true(stat(file, &memory) == 0 && memory.st_size == 3 << 20);
+    ask_person(&other, "SELECT count(*) FROM sqlite_schema WHERE name = 'backup_file'", "0");
+    store_reader_close(&other.reader);
+    store_close(&other.store);
+    for (const struct kit *one = kit; one; one = one == kit ? &other : NULL) {
+        remove_memory(one, "objects/arrays-a.1");
+        remove_memory(one, "objects/arrays-b.2");
+    }
+    kit_remove_directory(other.directory);
+}
+
 static void a_backup_can_be_stopped_within_the_memory(void **state)
 {
     struct kit *kit = *state;
@@ -638,6 +666,7 @@ int main(void)
         TEST(an_old_database_is_brought_up_to_date),
         cmocka_unit_test(an_old_database_can_be_backed_up),
         TEST(a_backup_of_a_backup_keeps_the_memory),
+        TEST(a_start_on_a_backup_that_was_cut_off_is_done_again),
         TEST(a_backup_can_be_stopped_within_the_memory),
         TEST(people_read_item_results),
         TEST(people_read_cancelled_ranges),
