@@ -12,7 +12,8 @@
  *   requests  the table of requests             recover    what the last life left
  *   functions what can be called, and when      definitions the manifests in force, their state
  *   probes    finding out what they offer       catalog    the list for GET /v1/functions
- *   journal   what the log is told of them
+ *   journal   what the log is told of them      clients    how many unfinished jobs each has
+ *   sandbox   what is in force around workers
  *   shared…   objects that tasks and clients share
  *
  * The way of an item: ready range → slice → worker → checked line → batch with a position → (commit) → recent + store
