@@ -286,6 +286,7 @@ static void a_start_on_a_backup_that_was_cut_off_is_done_again(void **state)
     struct kit *kit = *state, other = {.store = NULL};
     char file[128];
     struct stat memory;
+    struct error error = {""};
     put_memory(kit, "objects/arrays-a.1", 4096);
     put_memory(kit, "objects/arrays-b.2", 3 << 20);
     kit_make_directory(other.directory);
@@ -293,6 +294,8 @@ static void a_start_on_a_backup_that_was_cut_off_is_done_again(void **state)
     assert_int_equal(back_up(kit->directory, file, NULL), BACKUP_DONE);
     put_memory(&other, "objects/arrays-a.1", 8192);
     put_memory(&other, "objects/arrays-b.2", 1024);
+    assert_null(store_open_sqlite(other.directory, true, &error)); /* as poold tries when the disk was full */
+    assert_non_null(strstr(error.text, "not been taken out of the backup"));
     kit_reopen(&other, false);
     kit_path(&other, "objects/arrays-a.1", file);
     assert_true(stat(file, &memory) == 0 && memory.st_size == 4096);

@@ -181,13 +181,17 @@ static int unpack_rows(sqlite3 *db, struct unpacking *u)
 }
 
 /* What is in the folder, and the folder itself, must be on disk before the table goes. */
-int sqlite_unpack_files(sqlite3 *db, const char *directory, struct error *error)
+int sqlite_unpack_files(sqlite3 *db, const char *directory, bool read_only, struct error *error)
 {
     char folder[PATH_MAX];
     snprintf(folder, sizeof folder, "%s/" STORE_FILES, directory);
     struct unpacking u = {.folder = folder, .fd = -1, .error = error};
     if (!has_table(db, "backup_file"))
         return 0;
+    if (read_only)
+        return error_set(error,
+                         "values and arrays have not been taken out of the backup, which cannot be done read-only: "
+                         "see what the first start said, mend it, start again");
     if (mkdir(folder, 0700) == -1 && errno != EEXIST)
         return error_set(error, "%s: %s", folder, strerror(errno));
     if (unpack_rows(db, &u) != 0 || sqlite_sync_directory(folder, error) != 0 ||

@@ -128,7 +128,7 @@ static int set_up(struct sqlite_store *store, const char *directory, struct erro
         return -1;
     if (sqlite_migrate(store->db, store->read_only, error) != 0)
         return -1;
-    if (!store->read_only && sqlite_unpack_files(store->db, directory, error) != 0)
+    if (sqlite_unpack_files(store->db, directory, store->read_only, error) != 0)
         return -1;
     store->page_size = (int)sqlite_query_integer(store->db, "PRAGMA page_size");
     return store->read_only ? 0 : sqlite_sync_directory(directory, error);

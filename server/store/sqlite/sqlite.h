@@ -81,7 +81,7 @@ int sqlite_migrate(sqlite3 *, bool read_only, struct error *);
  * directory, when it is one that no start has unpacked yet. 0, or -1. */
 int sqlite_pack_files(sqlite3 *, const char *folder, struct error *);
 int64_t sqlite_files_bytes(const char *folder); /* about so many will be packed */
-int sqlite_unpack_files(sqlite3 *, const char *directory, struct error *);
+int sqlite_unpack_files(sqlite3 *, const char *directory, bool read_only, struct error *);
 
 /* job.c */
 extern const char sqlite_job_put[], sqlite_job_update[];
