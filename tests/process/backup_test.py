@@ -164,10 +164,7 @@ def without_service(binary):
         load = Submitters(house, 1)
         until(lambda: len(load.known) > 50, "the submitters")
         load.end()
-        for pid in house.marked():
-            os.kill(pid, signal.SIGKILL)
-        house.process.wait()
-        until(lambda: not house.marked(), "the end of all processes")
+        house.kill_all()
         os.unlink(next(os.path.join(data_of(house), "objects", f) for f in os.listdir(os.path.join(data_of(house), "objects"))
                        if f.startswith("values-lost.")))
         expect(os.path.getsize(database + "-wal") > 0, "there is no WAL")
@@ -180,7 +177,6 @@ def without_service(binary):
         expect(other.get("/v1/values/kept")["value"] == 7, "the value")
         expect(other.ask("GET", "/v1/values/lost")[0] == 404, "a value without memory")
         other.stop()
-        house.process = None
     finally:
         house.clean_up()
         if other:

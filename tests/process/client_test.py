@@ -229,8 +229,12 @@ def order(house):
     with Pool(url=house.relay.url) as pool:
         items = [0.6, 0.0, 0.1]
         expect(list(pool.imap(calc.later, items, 1)) == items)
-        got = list(pool.imap_unordered(calc.later, items, 1))
-        expect(sorted(got) == sorted(items) and got[-1] == 0.6, got)
+        gate = os.path.join(house.notes, "order")
+        loose = pool.imap_unordered(calc.held, [[gate, 0], [None, 1], [None, 2]], 1)
+        got = [next(loose), next(loose)]
+        open(gate, "x").close()
+        expect(sorted(got) == [1, 2] and next(loose) == 0, "as they end:", got)
+        caught(StopIteration, next, loose)
         expect(pool.map(calc.later, items, chunksize=1) == items)
         many = range(50_000)
         expect(list(pool.imap("square", many)) == [x * x for x in many])
@@ -467,8 +471,8 @@ def terminate(house):
     until(lambda: called._job.id and running._job.id, "the jobs")
     pool.terminate()
     pool.join()
-    expect(caught(RemoteError, running.get, 10).type == "cancelled")
-    expect(caught(RemoteError, called.get, 10).type == "cancelled")
+    expect(caught(RemoteError, running.get, PATIENCE_S).type == "cancelled")
+    expect(caught(RemoteError, called.get, PATIENCE_S).type == "cancelled")
     expect(caught(RemoteError, next, lazy).type == "cancelled")
     caught(ValueError, pool.map, "square", [1])
     for result in (running, called, lazy):
@@ -578,11 +582,7 @@ def killed(house):
                 got.append(next(lazy))
                 unordered.append(next(loose))
             if limit < count:
-                for pid in house.marked():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                house.process.wait()
-                house.process.stdin.close()
+                house.kill_all()
                 house.start(wait_functions=False)
         expect(got == list(range(count)), "imap: in order, each once")
         expect(sorted(unordered) == list(range(count)), "imap_unordered: each once")

@@ -52,6 +52,9 @@ class KillHouse(ObjectsHouse):
             self.kill_server()
         else:
             self.kill_all()
+            self.busy = True
+            self.start()
+            self.busy = False
 
     def kill_server(self):
         before, pid = len(addresses(self.log())), until(self.server, "a server")
@@ -60,20 +63,6 @@ class KillHouse(ObjectsHouse):
         until(lambda: self.server() not in (None, pid), "the next server")
         until(self.answers, "an answer of the next server")
         expect(len(addresses(self.log())) >= before, "the log")
-
-    def kill_all(self):
-        """Nobody gets to know of anybody else's death."""
-        pids = list(self.marked())
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
-        self.process.wait()
-        self.process.stdin.close()
-        until(lambda: not self.marked(), lambda: "killed, but there: %r" % self.marked())
-        self.busy = True
-        self.start()
-        self.busy = False
 
     def wait_pool(self):
         """Not after a kill of all: what ran runs again."""

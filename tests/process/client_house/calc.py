@@ -1,4 +1,5 @@
 """calc: functions for client_test.py, which it calls here and in poold."""
+import os
 import time
 
 
@@ -43,6 +44,14 @@ def later(seconds):
     return seconds
 
 
+def held(x):
+    """Waits for a file, if one is named."""
+    path, value = x
+    while path and not os.path.exists(path):
+        time.sleep(0.02)
+    return value
+
+
 def marked(x):
     """Leaves one line for each time that it ran."""
     path, number = x
@@ -53,7 +62,6 @@ def marked(x):
 
 
 def die(x):
-    import os
     os.abort()
 
 
