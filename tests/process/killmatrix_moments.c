@@ -99,7 +99,7 @@ static pid_t catch_newborn(struct matrix *m, int timeout_ms)
 
 static bool is_starting(struct matrix *m, pid_t pid)
 {
-    return worker_pid(&m->http, "starting", NULL) == pid;
+    return worker_pid(&m->http, "starting", NULL, NULL) == pid;
 }
 
 static void bring_before_hello(struct matrix *m)
@@ -146,21 +146,36 @@ static void judge_idle(struct matrix *m)
 
 /* ---- mid-item ---- */
 
-static pid_t wait_running(struct matrix *m)
+/* A worker that has an item of the job may not have begun it, and then the item would not pay for its death. */
+static pid_t wait_running(struct matrix *m, long long *item)
 {
     for (long long end = now_ms() + 20000; now_ms() < end; sleep_ms(5)) {
-        int pid = worker_pid(&m->http, "running", m->job.text);
-        pid = pid != 0 ? pid : worker_pid(&m->http, "waiting", m->job.text);
-        if (pid > 0)
+        int pid = worker_pid(&m->http, "running", m->job.text, item);
+        pid = pid != 0 ? pid : worker_pid(&m->http, "waiting", m->job.text, item); /* it sleeps */
+        if (pid > 0 && item_runs(&m->http, m->job, *item))
             return pid;
     }
     service_give_up(&m->service, "no worker runs the job");
 }
 
+/* Stopped while it runs an item, so that the item cannot end before the kill, however busy the machine is. */
+static void hold_running(struct matrix *m)
+{
+    long long item;
+    for (m->stopped = 0; m->stopped == 0;) {
+        m->victim = wait_running(m, &item);
+        kill(m->victim, SIGSTOP);
+        if (item_runs(&m->http, m->job, item))
+            m->stopped = m->victim;
+        else
+            kill(m->victim, SIGCONT);
+    }
+}
+
 static void bring_mid_item(struct matrix *m)
 {
     m->job = job_submit(&m->http, "{\"function\":\"sleep\",\"map\":[0.8,0.8,0.8,0.8,0.1,0.1,0.1,0.1]}");
-    m->victim = wait_running(m);
+    hold_running(m);
 }
 
 static void judge_mid_item(struct matrix *m)
@@ -196,9 +211,10 @@ static void judge_half_written(struct matrix *m)
 static void bring_written(struct matrix *m)
 {
     m->job = job_submit(&m->http, "{\"function\":\"sleep\",\"map\":[0.4]}");
-    m->victim = wait_running(m);
+    hold_running(m);
     stop_process(m, ROLE_SERVER);
-    sleep_ms(900);
+    kill(m->victim, SIGCONT);
+    sleep_ms(900); /* it ends at most 400 ms from now; nobody but the server could tell */
 }
 
 static void judge_written(struct matrix *m)
@@ -214,8 +230,9 @@ static void bring_cancel(struct matrix *m)
 {
     char path[96];
     struct reply r;
+    long long item;
     m->job = job_submit(&m->http, "{\"function\":\"hang\",\"map\":[1,2,3,4,5,6]}");
-    m->victim = wait_running(m);
+    m->victim = wait_running(m, &item);
     snprintf(path, sizeof path, "/v1/jobs/%s/cancel", m->job.text);
     if (http_post(&m->http, &r, path, "") / 100 != 2)
         service_give_up(&m->service, "cancel: %ld %s", r.status, r.body);
@@ -333,6 +350,7 @@ enum { STREAM_ITEMS = 60 };
 
 static void bring_stream(struct matrix *m)
 {
+    long long item;
     char body[1024], *at = body + sprintf(body, "{\"function\":\"sleep\",\"max_attempts\":3,\"backoff\":0,\"map\":[");
     for (int i = 0; i < STREAM_ITEMS; i++)
         at += sprintf(at, "0.05%s", i + 1 < STREAM_ITEMS ? "," : "]}");
@@ -342,7 +360,7 @@ static void bring_stream(struct matrix *m)
     for (long long end = now_ms() + 20000; m->progress < 10; sleep_ms(5))
         if (now_ms() > end)
             service_give_up(&m->service, "no results are streamed");
-    m->victim = wait_running(m);
+    m->victim = wait_running(m, &item);
 }
 
 static void judge_stream(struct matrix *m)

@@ -119,7 +119,7 @@ bool wait_workers(struct http *h, const char *state, int count, int timeout_ms)
     return false;
 }
 
-int worker_pid(struct http *h, const char *wanted, const char *job)
+int worker_pid(struct http *h, const char *wanted, const char *job, long long *item)
 {
     struct reply r;
     http_get(h, &r, "/v1/workers");
@@ -131,9 +131,21 @@ int worker_pid(struct http *h, const char *wanted, const char *job)
         const char *at = json_text(worker, "job");
         if (at[0] == '\0')
             at = json_text(worker, "job.id");
-        if (strcmp(json_text(worker, "state"), wanted) == 0 && (job == NULL || strcmp(at, job) == 0))
-            pid = (int)json_number(worker, "pid");
+        if (strcmp(json_text(worker, "state"), wanted) != 0 || (job != NULL && strcmp(at, job) != 0))
+            continue;
+        pid = (int)json_number(worker, "pid");
+        if (item != NULL)
+            *item = json_number(worker, "item");
     }
     reply_free(&r);
     return pid;
+}
+
+bool item_runs(struct http *h, struct job_id id, long long item)
+{
+    struct reply r;
+    http_get(h, &r, "/v1/jobs/%s/items/%lld", id.text, item);
+    bool runs = strcmp(json_text(r.json, "state"), "running") == 0;
+    reply_free(&r);
+    return runs;
 }

@@ -24,7 +24,10 @@ void job_state(struct http *, struct job_id, char to[32]);
 bool wait_for(struct http *, const char *url, const char *path, const char *value, int timeout_ms);
 /* Waits until the pool has `count` workers in state `state` (NULL = ready, running or waiting). */
 bool wait_workers(struct http *, const char *state, int count, int timeout_ms);
-/* Pid of a worker in that state (optionally running this job); 0 = none. */
-int worker_pid(struct http *, const char *state, const char *job);
+/* Pid of a worker in that state (optionally with this job), and which item it is at, unless that is NULL; 0 = none.
+ * "running" and "waiting" say that it was given items: see item_runs. */
+int worker_pid(struct http *, const char *state, const char *job, long long *item);
+/* Whether the item has begun and not ended. */
+bool item_runs(struct http *, struct job_id, long long item);
 
 #endif
