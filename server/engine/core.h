@@ -51,6 +51,7 @@ enum {
 #define CANCEL_PATIENCE_NS (50 * NS_PER_MS) /* a running item may end by itself before its worker is stopped */
 #define SLICE_TARGET_NS (10 * NS_PER_MS)
 #define STEAL_AFTER_NS (20 * NS_PER_MS)
+#define STEAL_UNBEGUN_NS NS_PER_S /* of a slice that its worker has not begun */
 #define FULL_RETRY_NS NS_PER_S
 #define BACKSTOP_NS                                                                                                    \
     (2 * NS_PER_S) /* workers end the items of exec and runtime functions themselves, and have kill_grace              \

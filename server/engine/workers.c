@@ -96,9 +96,17 @@ static bool timed_out(const struct core *core, const struct worker *worker, int6
     return atomic_load(&board->activity) == ACTIVITY_RUNNING && started && now - started > timeout_ns;
 }
 
+/* A worker that has not begun is mostly short of processor time, as all are then: its items would go from one idle worker
+ * to the next, and none would begin them. (While draining they go to nobody.) */
+static int64_t steal_after(const struct core *core, const struct worker *worker)
+{
+    bool begun = atomic_load(&worker->board->run) == worker->run;
+    return begun || core->draining ? STEAL_AFTER_NS : STEAL_UNBEGUN_NS;
+}
+
 static void steal(struct core *core, struct worker *worker, int64_t now)
 {
-    if (worker->stopping || worker->extra || now - worker->started_ns < STEAL_AFTER_NS)
+    if (worker->stopping || worker->extra || now - worker->started_ns < steal_after(core, worker))
         return;
     if (function_gate(worker->function, worker->job) == GATE_FULL)
         return; /* nobody else may run them */

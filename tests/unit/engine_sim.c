@@ -55,7 +55,7 @@ static void port_run(void *context, unsigned slot, unsigned generation, const st
     worker->items[length] = '\0';
     worker->next_item = worker->items;
     worker->in_item = false;
-    worker->at = sim->now + sim_random(sim, 2) * NS_PER_MS;
+    worker->at = sim->now + (sim->begin_ms ? sim->begin_ms : sim_random(sim, 2)) * NS_PER_MS;
     uint32_t lines = 0;
     for (size_t i = 0; i < length; i++)
         lines += items[i] == '\n';

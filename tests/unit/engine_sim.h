@@ -117,6 +117,7 @@ struct sim {
     /* what may go wrong, in 1/1000 at each opportunity */
     unsigned chaos;
     unsigned commit_ms; /* longest */
+    unsigned begin_ms;  /* from a RUN until its worker begins; 0: at once, or a little later */
     struct sim_answer *answers;
     size_t answer_count, answer_capacity;
     struct sim_start *starts;

@@ -768,6 +768,20 @@ static void idle_workers_steal(void **state)
     assert_true((sim.now - began) / NS_PER_MS < 450);
 }
 
+/* On a busy machine none begins at once. */
+static void what_no_worker_has_begun_is_left_to_it(void **state)
+{
+    (void)state;
+    sim.begin_ms = 100;
+    assert_int_equal(sim_end(&sim, map_of(3, 0), 2000).state, JOB_SUCCEEDED);
+    assert_int_equal(sim.core.counters.steals, 0);
+    sim.begin_ms = 5000; /* stopped, or stuck: then it is taken after all */
+    uint64_t slices = sim.core.counters.slices;
+    map_of(1, 0);
+    sim_run(&sim, 1500);
+    assert_int_equal(sim.core.counters.slices - slices, 2);
+}
+
 /* Fast items first, and a slow one behind: the lines of the fast ones do not wait for it. */
 static void finished_lines_are_fetched_from_a_slow_slice(void **state)
 {
@@ -1019,6 +1033,7 @@ int main(int argc, char **argv)
         RULE(a_client_has_so_many_unfinished_jobs),
         RULE(delay_holds_the_first_item_back),
         RULE(idle_workers_steal),
+        RULE(what_no_worker_has_begun_is_left_to_it),
         RULE(finished_lines_are_fetched_from_a_slow_slice),
         RULE(slices_grow_with_fast_items_only),
         RULE(an_item_that_takes_the_service_down_is_given_up),
