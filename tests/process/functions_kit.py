@@ -332,3 +332,24 @@ def run(title, house, checks, at_once=8, only=None):
     print("%s: %d checks, %d wrong%s" % (title, len(chosen), len(wrong), ": " + ", ".join(wrong) if wrong else ""),
           flush=True)
     return len(wrong)
+
+
+def judge_end(house, wrong, forgiven=None):
+    """The last checks of every house: its pool is whole, nothing is left, it ends, and its log has no sign of a defect (but
+    in lines with the text `forgiven`). Prints what is wrong, and the log if anything was; the number of wrong ones."""
+    for title, last in (("the pool's size", house.wait_pool), ("nothing left", house.wait_nothing_left),
+                        ("the end", house.stop)):
+        try:
+            last()
+        except Wrong as problem:
+            wrong += 1
+            print("WRONG: %s: %s" % (title, problem))
+    lines = [line for line in house.log().split("\n") if not forgiven or forgiven not in line]
+    for sign in ("AddressSanitizer", "runtime error:", "failed assertion", "check.failed"):
+        found = [line for line in lines if sign in line]
+        if found:
+            wrong += 1
+            print("WRONG: poold's log has", *found[:3], sep="\n")
+    if wrong:
+        print("poold's log ends:\n" + house.log()[-6000:])
+    return wrong

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from functions_kit import House, PATIENCE_S, Wrong, expect, run, until
+from functions_kit import House, PATIENCE_S, expect, judge_end, run, until
 
 KINDS = {"exec": "tool", "python": "py.deed", "node": "js.deed", "raw": "raw.deed", "plugin": "plug.deed"}
 MEMORY = 256 << 20
@@ -572,22 +572,8 @@ def main():
                 os.symlink(os.path.join(sys.argv[2], name), os.path.join(house.functions, name))
         house.start()
         wrong = run("functions", house, checks(), 12, sys.argv[3] if len(sys.argv) == 4 else None)
-        for title, last in (("the pool's size", house.wait_pool), ("nothing left", house.wait_nothing_left),
-                            ("the end", house.stop)):
-            try:
-                last()
-            except Wrong as problem:
-                wrong += 1
-                print("WRONG: %s: %s" % (title, problem))
         # A plugin that closes all descriptors is told of so: that check is the test's own.
-        lines = [line for line in house.log().split("\n") if "left the worker's descriptors alone" not in line]
-        for sign in ("AddressSanitizer", "runtime error:", "failed assertion", "check.failed"):
-            found = [line for line in lines if sign in line]
-            if found:
-                wrong += 1
-                print("WRONG: poold's log has", *found[:3], sep="\n")
-        if wrong:
-            print("poold's log ends:\n" + house.log()[-6000:])
+        wrong = judge_end(house, wrong, forgiven="left the worker's descriptors alone")
     finally:
         house.clean_up()
     sys.exit(wrong > 0)

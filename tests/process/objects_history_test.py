@@ -10,7 +10,7 @@ import itertools
 import sys
 import threading
 
-from functions_kit import PATIENCE_S, Wrong, expect, run
+from functions_kit import PATIENCE_S, expect, judge_end, run
 from objects_kit import SANITIZED, ObjectsHouse, Refused
 
 CLIENTS = 16
@@ -352,18 +352,7 @@ def main():
     wrong = 0
     try:
         wrong = run("histories", house, CHECKS, 1, sys.argv[3] if len(sys.argv) == 4 else None)
-        for last in (house.wait_pool, house.wait_nothing_left, house.stop):
-            try:
-                last()
-            except Wrong as problem:
-                wrong += 1
-                print("WRONG: %s" % problem)
-        for sign in ("AddressSanitizer", "runtime error:", "failed assertion", "CHECK"):
-            if sign in house.log():
-                wrong += 1
-                print("WRONG: poold's log has " + sign)
-        if wrong:
-            print("poold's log ends:\n" + house.log()[-6000:])
+        wrong = judge_end(house, wrong)
     finally:
         house.clean_up()
     sys.exit(wrong > 0)

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from functions_kit import PATIENCE_S, Wrong, addresses, expect, run, until
+from functions_kit import PATIENCE_S, Wrong, addresses, expect, judge_end, run, until
 from objects_kit import SANITIZED, ObjectsHouse, Refused
 
 GRANT_S = 20 if SANITIZED else 5  # "within a moment" on a machine that is busy with other tests
@@ -689,18 +689,7 @@ def main():
     wrong = 0
     try:
         wrong = run("kills (seed %d)" % seed, house, CHECKS, 1, sys.argv[3] if len(sys.argv) == 4 else None)
-        for last in (house.wait_pool, house.wait_nothing_left, house.stop):
-            try:
-                last()
-            except Wrong as problem:
-                wrong += 1
-                print("WRONG: %s" % problem)
-        for sign in ("AddressSanitizer", "runtime error:", "failed assertion", "CHECK"):
-            if sign in house.log():
-                wrong += 1
-                print("WRONG: poold's log has " + sign)
-        if wrong:
-            print("poold's log ends:\n" + house.log()[-6000:])
+        wrong = judge_end(house, wrong)
     finally:
         house.clean_up()
     sys.exit(wrong > 0)
