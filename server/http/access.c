@@ -84,15 +84,6 @@ static const char *token_sent(const struct request *r)
     return given + 7 + strspn(given + 7, " ");
 }
 
-/* libmicrohttpd leaves the blanks behind a value. */
-static size_t length_of(const char *sent)
-{
-    size_t length = strlen(sent);
-    while (length > 0 && (sent[length - 1] == ' ' || sent[length - 1] == '\t'))
-        length--;
-    return length;
-}
-
 static void write_address(const struct in6_addr *address, char client[CLIENT_MAX + 1])
 {
     if (IN6_IS_ADDR_V4MAPPED(address)) {
@@ -110,7 +101,7 @@ static void identify(struct request *r)
     write_address(&r->connection->address, r->client);
     if (!r->http->tokens || !sent)
         return;
-    r->token = tokens_find(r->http->tokens, sent, length_of(sent));
+    r->token = tokens_find(r->http->tokens, sent, heads_value_length(sent));
     if (!r->token)
         return;
     r->tokens = tokens_ref(r->http->tokens);

@@ -63,6 +63,14 @@ void heads_read(struct heads *h, struct MHD_Connection *mhd)
     MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, collect, h);
 }
 
+size_t heads_value_length(const char *value)
+{
+    size_t length = strlen(value);
+    while (length > 0 && (value[length - 1] == ' ' || value[length - 1] == '\t'))
+        length--;
+    return length;
+}
+
 static bool invalid(struct problem *p, const char *detail)
 {
     return problem_set(p, PROBLEM_INVALID_HEAD, "%s", detail);

@@ -6,6 +6,7 @@
 #define POOLD_HTTP_HEADS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "http/problem.h"
@@ -45,6 +46,9 @@ struct heads {
 enum body_type { BODY_TYPE_NONE, BODY_TYPE_JSON, BODY_TYPE_NDJSON, BODY_TYPE_BYTES, BODY_TYPE_OTHER };
 
 void heads_read(struct heads *, struct MHD_Connection *);
+/* The length of a header's value without the white space behind it, which is no part of it (RFC 9110), but which
+ * libmicrohttpd leaves there. */
+size_t heads_value_length(const char *value);
 /* What makes the message itself untrustworthy: answer and close. */
 bool heads_check_framing(struct heads *, const char *version, struct problem *);
 /* Whom it comes from and where it believes to be: Host, Origin, Sec-Fetch-Site. */

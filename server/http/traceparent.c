@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "http/heads.h"
+
 #define HEX "0123456789abcdef"
 
 /* version "-" trace-id "-" parent-id "-" flags */
@@ -23,15 +25,6 @@ static bool is_id(const char *at, size_t digits)
     return strspn(at, HEX) == digits && strspn(at, "0") < digits;
 }
 
-/* White space behind a value is not part of it (RFC 9110), but libmicrohttpd leaves it there. */
-static size_t length_of(const char *header)
-{
-    size_t length = strlen(header);
-    while (length > 0 && (header[length - 1] == ' ' || header[length - 1] == '\t'))
-        length--;
-    return length;
-}
-
 static bool is_valid(const char *header, size_t length)
 {
     bool later = memcmp(header, "00", 2) != 0; /* whose own fields may follow */
@@ -51,7 +44,7 @@ static void as_version_0(char *kept)
 
 bool traceparent_read(const char *header, char kept[TRACEPARENT_LENGTH + 1])
 {
-    size_t length = length_of(header);
+    size_t length = heads_value_length(header);
     kept[0] = '\0';
     if (length < TRACEPARENT_LENGTH || !is_valid(header, length))
         return false;
